@@ -1,0 +1,41 @@
+# Every target works on a fresh checkout with python3, venv and make: the first one that needs it makes .venv.
+
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.made
+BIN := $(VENV)/bin
+WORKERS ?= auto
+SOURCES = supervisor actors tests $(wildcard bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint clean
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+
+# The stamp is written last: an installation that was interrupted is made again.
+$(STAMP): pyproject.toml constraints.txt
+	@echo "setting up $(VENV)"
+	@rm -f $(STAMP)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## show what Perdure does: tasks, a kill -9, everything still there
+	@$(BIN)/perdure demo
+
+up: $(STAMP) ## run Perdure in the foreground with the development configuration
+	@$(BIN)/perdure up --config configs/dev.toml
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(STAMP) ## style, types and the architecture's import contracts
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy --strict $(SOURCES)
+	$(BIN)/lint-imports --no-cache
+
+clean: ## remove what make and the tests have made (never a state directory)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	find supervisor actors tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +
