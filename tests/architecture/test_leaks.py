@@ -69,7 +69,7 @@ def test_a_test_that_leaves_something_fails(pytester: pytest.Pytester) -> None:
     checkout = Path(__file__).parents[2]
     pytester.makeconftest((checkout / "tests/conftest.py").read_text())
     pytester.makepyfile("import socket\nkept = []\ndef test_leaves_a_socket(): kept.append(socket.socket())")
-    pytester.syspathinsert(checkout)
+    pytester.makeini(f"[pytest]\npythonpath = {checkout}")
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*left behind by this test: descriptor*socket:*"])
