@@ -1,0 +1,313 @@
+"""Where everything lies in the state directory, and what a directory is before it is touched.
+
+`Layout` is the only place that puts file names together or takes them apart. Ids arrive cleaned (`actors.model.ids`);
+the check here is the second lock on the same door.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from actors.storage.files import TEMPORARY_MARK, Disk
+
+FORMAT_VERSION: Final = "2.0.0"
+FORMAT_MAJOR: Final = 2
+
+DIRECTORIES: Final = ("journal", "tasks", "sessions", "logs", "reports", "archive", "quarantine", "spool")
+_MARKS: Final = frozenset(
+    {"identity.json", "perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "spool"}
+)
+_SEGMENT: Final = re.compile(r"(\d{20})\.jsonl")
+_BACKUP: Final = re.compile(r"state\.backup\.(\d{8}T\d{6}\.\d{6}Z)\.(\d{1,20})\.json")
+_BACKUP_V1: Final = re.compile(r"state\.backup\.(?!\d{8}T).*\.json")
+_VERSION: Final = re.compile(rb'"version"\s*:\s*"(\d{1,9})[^"]{0,40}"')
+_OWN_TEMPORARIES: Final = tuple(f"{name}{TEMPORARY_MARK}" for name in ("identity.json", "state.json"))
+_HEAD_BYTES: Final = 64 << 10
+_STATE_V1_BYTES_MAX: Final = 256 << 20  # a whole version 1 state is parsed to be recognised; none was ever this big
+
+
+class Standing(Enum):
+    """What a directory is, judged before anything in it is touched."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    OURS = "ours"
+    VERSION_1 = "version 1"
+    FOREIGN = "foreign"
+    """Not empty, and no mark of Perdure or of version 1: refused, exit 7."""
+    NOT_A_DIRECTORY = "not a directory"
+
+
+@frozen
+class Backup:
+    """A backup's file name, taken apart."""
+
+    path: Path
+    stamp: str
+    seq: int
+
+
+@frozen
+class Segment:
+    """A journal segment: its file and the seq that its name says it begins with."""
+
+    path: Path
+    first_seq: int
+
+
+@frozen
+class Layout:
+    """The paths of one state directory."""
+
+    root: Path = field(converter=Path)
+
+    @property
+    def state(self) -> Path:
+        """The snapshot."""
+        return self.root / "state.json"
+
+    @property
+    def identity(self) -> Path:
+        """Made once: daemon_id, node_id, created_at, version."""
+        return self.root / "identity.json"
+
+    @property
+    def journal(self) -> Path:
+        """The directory of segments."""
+        return self.root / "journal"
+
+    @property
+    def tasks(self) -> Path:
+        """The directory of task files."""
+        return self.root / "tasks"
+
+    @property
+    def sessions(self) -> Path:
+        """The directory of session files."""
+        return self.root / "sessions"
+
+    @property
+    def sessions_index(self) -> Path:
+        """The index of the sessions, a cache."""
+        return self.root / "sessions" / "sessions.json"
+
+    @property
+    def logs(self) -> Path:
+        """The directory of text logs, agents' output and the structured log."""
+        return self.root / "logs"
+
+    @property
+    def perdure_log(self) -> Path:
+        """The structured log."""
+        return self.root / "logs" / "perdure.log"
+
+    @property
+    def reports(self) -> Path:
+        """The directory of reports."""
+        return self.root / "reports"
+
+    @property
+    def archive(self) -> Path:
+        """What retention moved out of the way."""
+        return self.root / "archive"
+
+    @property
+    def quarantine(self) -> Path:
+        """Damaged bytes, one directory per recovery that found some."""
+        return self.root / "quarantine"
+
+    @property
+    def spool(self) -> Path:
+        """What the session hook leaves while nothing runs."""
+        return self.root / "spool"
+
+    @property
+    def root_lock(self) -> Path:
+        """Held by the supervisor process."""
+        return self.root / "perdure.lock"
+
+    @property
+    def writer_lock(self) -> Path:
+        """Held by the runtime that writes."""
+        return self.root / "writer.lock"
+
+    @property
+    def pre_migration_backup(self) -> Path:
+        """The version 1 state as it was."""
+        return self.root / "state.pre-migration.backup.json"
+
+    @property
+    def migration_log(self) -> Path:
+        """What the migration did."""
+        return self.root / "state.migration-v1-to-v2.log"
+
+    @property
+    def pre_migration_copy(self) -> Path:
+        """The full copy of the version 1 directory."""
+        return self.root / "archive" / "pre-migration"
+
+    def segment(self, first_seq: int) -> Path:
+        """Return the path of the segment whose first line has `first_seq`."""
+        return self.root / "journal" / f"{first_seq:020d}.jsonl"
+
+    def backup(self, stamp: str, seq: int) -> Path:
+        """Return the path of the backup of the snapshot as of `seq`."""
+        return self.root / f"state.backup.{stamp}.{seq}.json"
+
+    def task_file(self, task_id: str) -> Path:
+        """Return the path of the task's readable file."""
+        return self.root / "tasks" / f"{_safe(task_id)}.json"
+
+    def session_file(self, session_id: str) -> Path:
+        """Return the path of the session's append-only file."""
+        return self.root / "sessions" / f"{_safe(session_id)}.jsonl"
+
+    def session_log(self, session_id: str) -> Path:
+        """Return the path of the session's text log."""
+        return self.root / "logs" / f"session_{_safe(session_id)}.log"
+
+    def task_log(self, task_id: str) -> Path:
+        """Return the path of the task's older log entries."""
+        return self.root / "logs" / f"task_{_safe(task_id)}.log"
+
+    def run_log(self, run_id: str, stream: str) -> Path:
+        """Return the path of what a run wrote on `stream` (stdout or stderr)."""
+        return self.root / "logs" / f"run_{_safe(run_id)}.{_safe(stream)}.log"
+
+    def report_file(self, report_id: str) -> Path:
+        """Return the path of the report."""
+        return self.root / "reports" / f"report_{_safe(report_id)}.json"
+
+    def segments(self, disk: Disk) -> list[Segment]:
+        """List the journal's segments by first seq; empty when there is no journal."""
+        found = [
+            Segment(self.journal / name, int(match[1]))
+            for name in _names(disk, self.journal)
+            if (match := _SEGMENT.fullmatch(name))
+        ]
+        return sorted(found, key=lambda segment: segment.first_seq)
+
+    def backups(self, disk: Disk) -> list[Backup]:
+        """List the backups, oldest first: by seq (time may jump), then by stamp."""
+        found = [
+            Backup(self.root / name, match[1], int(match[2]))
+            for name in _names(disk, self.root)
+            if (match := _BACKUP.fullmatch(name))
+        ]
+        return sorted(found, key=lambda backup: (backup.seq, backup.stamp))
+
+    def backups_v1(self, disk: Disk) -> list[Path]:
+        """List the backups that version 1 left, oldest first (their names sort by time)."""
+        return [self.root / name for name in _names(disk, self.root) if _BACKUP_V1.fullmatch(name)]
+
+    def temporaries(self, disk: Disk) -> list[Path]:
+        """List the files that a crash left under temporary names."""
+        found: list[Path] = []
+        for directory in (self.root, *(self.root / name for name in DIRECTORIES)):
+            found += [directory / name for name in _names(disk, directory) if TEMPORARY_MARK in name]
+        return found
+
+    def make_directories(self, disk: Disk) -> list[str]:
+        """Make what is missing of the root and its directories, durably; return the names of what was made."""
+        made = ["."] if disk.ensure_dir(self.root) else []
+        return made + [name for name in DIRECTORIES if disk.ensure_dir(self.root / name)]
+
+
+def stamp_of(moment: datetime) -> str:
+    """Return the UTC stamp used in file names: sorts by time, no character that a file system refuses."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def classify(disk: Disk, layout: Layout) -> Standing:
+    """Tell what `layout.root` is, reading as little as it takes and changing nothing."""
+    try:
+        names = set(disk.listdir(layout.root))
+    except FileNotFoundError:
+        return Standing.MISSING
+    except NotADirectoryError:
+        return Standing.NOT_A_DIRECTORY
+    names.discard("lost+found")  # the root of a file system of its own
+    names = {name for name in names if not name.startswith(_OWN_TEMPORARIES)}
+    if not names:
+        return Standing.EMPTY
+    if "state.json" in names and (standing := _standing_of_state(disk, layout.state)) is not None:
+        return standing
+    if names & _MARKS or layout.backups(disk) or layout.segments(disk) or _is_ours_by_journal(disk, layout, names):
+        return Standing.OURS
+    if layout.backups_v1(disk) or _has_task_files(disk, layout):
+        return Standing.VERSION_1
+    return Standing.OURS if "state.json" in names and _is_damaged(disk, layout.state) else Standing.FOREIGN
+
+
+def state_major(disk: Disk, path: Path) -> int | None:
+    """Return the major version that the file at `path` says it has, None when it says none or cannot be read."""
+    try:
+        head = disk.read_file(path, _HEAD_BYTES, links_max=2)
+    except OSError:
+        return None
+    match = _VERSION.search(head)
+    return int(match[1]) if match else None
+
+
+def _standing_of_state(disk: Disk, path: Path) -> Standing | None:
+    """Judge by state.json alone; None when it says nothing (damaged, or somebody else's)."""
+    major = state_major(disk, path)
+    if major is not None and major >= FORMAT_MAJOR:
+        return Standing.OURS
+    state = _json_object(disk, path)
+    if state is None:
+        return None
+    if major == 1 or (major is None and any(isinstance(state.get(name), list) for name in ("tasks", "sessions"))):
+        return Standing.VERSION_1
+    return None
+
+
+def _json_object(disk: Disk, path: Path) -> dict[str, Any] | None:
+    try:
+        state = json.loads(disk.read_file(path, _STATE_V1_BYTES_MAX, links_max=2))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return state if isinstance(state, dict) else None
+
+
+def _is_damaged(disk: Disk, path: Path) -> bool:
+    """Tell whether state.json is no JSON at all: nobody's any more, and a start with nothing else loses nothing."""
+    try:
+        json.loads(disk.read_file(path, _STATE_V1_BYTES_MAX, links_max=2))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return False
+
+
+def _is_ours_by_journal(disk: Disk, layout: Layout, names: set[str]) -> bool:
+    """A first start that a crash cut short leaves some of our directories, all empty."""
+    return names <= set(DIRECTORIES) and "journal" in names and not any(_names(disk, layout.root / n) for n in names)
+
+
+def _has_task_files(disk: Disk, layout: Layout) -> bool:
+    for name in _names(disk, layout.tasks):
+        if name.endswith(".json"):
+            task = _json_object(disk, layout.tasks / name)
+            return task is not None and {"id", "description", "status"} <= task.keys()
+    return False
+
+
+def _names(disk: Disk, directory: Path) -> list[str]:
+    """List a directory; nothing when there is none."""
+    try:
+        return disk.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _safe(name: str) -> str:
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r}")
+    return name
