@@ -1,0 +1,122 @@
+"""The serve loop: setup, receive, handle, teardown. What an actor does stands in its `Behaviour`; how it lives stands here.
+
+An actor's life: `setup` (recover what it needs; then it is ready) → batches, each handled and then finished → `teardown`
+(asked to stop) or a crash. On a crash the mailbox learns which letter was in hand, and the crash goes to the supervisor.
+The loop beats while it waits, so that an idle actor is not taken for a hung one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import trio
+
+from actors.kernel.mailbox import Letter, Mailbox
+
+BEAT_EVERY_S: Final = 1.0
+"""How often an idle actor shows that it lives; well below any sensible `hung_after_s`."""
+
+
+class Context(Protocol):
+    """What the supervisor gives to a child, as far as an actor uses it."""
+
+    stopping: trio.Event
+
+    def ready(self, details: Any = None) -> None:
+        """Say that setup is over."""
+        ...
+
+    def beat(self) -> None:
+        """Say that the actor lives."""
+        ...
+
+    async def chaos_hang(self) -> None:
+        """Return at once, or never when chaos wants this actor to hang."""
+        ...
+
+
+class Behaviour(Protocol):
+    """What an actor does."""
+
+    async def setup(self) -> None:
+        """Get ready; whatever waits in the mailbox is handled afterwards."""
+        ...
+
+    async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
+        """Handle everything that waited; when this returns, each letter is answered or handed on."""
+        ...
+
+    async def idle(self) -> None:
+        """Do what time demands; called at least once per BEAT_EVERY_S."""
+        ...
+
+    async def teardown(self) -> None:
+        """Leave in order."""
+        ...
+
+
+class SuspectCrash(Exception):
+    """A crash by a letter that had crashed the actor before: it counts for the letter, not against the actor.
+
+    The supervisor's intensity counts the first crash only (SPEC section 2).
+    """
+
+    counts = False
+
+
+async def serve(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:
+    """Live one incarnation of an actor, until it is asked to stop or crashes."""
+    crash: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_wake_when_stopping, context.stopping, mailbox)
+        crash = await _live(behaviour, mailbox, context)
+        nursery.cancel_scope.cancel()
+    if crash is not None:
+        raise crash
+
+
+async def _wake_when_stopping(stopping: trio.Event, mailbox: Mailbox) -> None:
+    await stopping.wait()
+    mailbox.wake()
+
+
+async def _live(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> Exception | None:
+    """Return the crash that ended the incarnation (so that no nursery wraps it), None when it was asked to stop."""
+    try:
+        await behaviour.setup()
+        context.ready()
+        while not context.stopping.is_set():
+            await _turn(behaviour, mailbox, context)
+        await behaviour.teardown()
+    except trio.Cancelled:
+        mailbox.give_back()
+        raise
+    except Exception as crash:  # noqa: BLE001 - whatever ends an actor is the supervisor's to judge
+        return _blame(crash, mailbox)
+    return None
+
+
+def _blame(crash: Exception, mailbox: Mailbox) -> Exception:
+    crash_id = secrets.token_hex(6)
+    crash.add_note(f"crash id {crash_id}")
+    if not mailbox.crashed(crash_id):
+        return crash
+    suspect = SuspectCrash(f"{type(crash).__name__}: {crash}")
+    suspect.__cause__ = crash
+    return suspect
+
+
+async def _turn(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:
+    """Handle one batch. A stop waits for it: half a batch would be decided twice."""
+    tells: list[Any] = []
+    letters: list[Letter] = []
+    with trio.move_on_after(BEAT_EVERY_S):
+        tells, letters = await mailbox.receive()
+    context.beat()
+    await context.chaos_hang()
+    if tells or letters:
+        await behaviour.handle(tells, letters)
+        mailbox.finished()
+    await behaviour.idle()

@@ -1,0 +1,89 @@
+"""A draft: facts that were decided and are not durable yet, laid over the durable tables.
+
+An actor decides on its draft, so a command sees those decided before it although the disk is still busy with them. When
+the writer says that lines are settled, the draft forgets them: the tables hold them now. When it says that they failed,
+the draft forgets them too, and what was decided on them is decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.model.facts import Fact
+from actors.model.keys import KeyRecord
+from actors.model.state import Lookup, Row, Tables, rows_after
+
+Address = tuple[str, str]
+"""(table, row id)"""
+
+
+class Draft:
+    """An overlay of rows over a Lookup; also nests, so that a batch can be thrown away as a whole."""
+
+    def __init__(self, tables: Tables, below: Lookup | None = None) -> None:
+        self.tables = tables
+        """The durable tables, for what only they have: indexes and orders."""
+        self._below: Lookup = below if below is not None else tables
+        self.pending: dict[Address, Row | None] = {}
+        self.pending_keys: dict[str, KeyRecord] = {}
+        self.lease_max = 0
+        """The highest fencing token given out by this draft."""
+        self._gone_revs: dict[Address, int] = {}
+
+    def row(self, table: str, row_id: str) -> Row | None:
+        """Return the row as decided so far."""
+        address = (table, row_id)
+        return self.pending[address] if address in self.pending else self._below.row(table, row_id)
+
+    def key(self, key: str) -> KeyRecord | None:
+        """Return what is remembered of an idempotency key."""
+        return self.pending_keys.get(key) or self._below.key(key)
+
+    def rev(self, table: str, row_id: str) -> int:
+        """Return the row's rev, 0 when it is not there: what a decision is made on, and the writer checks."""
+        row = self.row(table, row_id)
+        return 0 if row is None else row.rev
+
+    def next_rev(self, table: str, row_id: str) -> int:
+        """Return the rev that the next fact about this row has."""
+        row = self.row(table, row_id)
+        if row is not None:
+            return row.rev + 1
+        return max(self.tables.first_rev(table, row_id), self._gone_revs.get((table, row_id), 0) + 1)
+
+    def stage(self, facts: Sequence[Fact]) -> list[Row | None]:
+        """Lay facts over; return the rows they leave."""
+        rows = list(rows_after(self, facts))
+        for fact, row in zip(facts, rows, strict=True):
+            address = (fact.kind.table, fact.id)
+            self.pending[address] = row
+            if row is None:
+                self._gone_revs[address] = fact.rev
+        return rows
+
+    def settle(self, facts: Sequence[Fact], rows: Sequence[Row | None]) -> None:
+        """Forget what became durable; rows that were changed again since stay."""
+        for fact, row in zip(facts, rows, strict=True):
+            address = (fact.kind.table, fact.id)
+            if address in self.pending and self.pending[address] is row:
+                del self.pending[address]
+
+    def merge(self, upper: Draft) -> None:
+        """Take over everything that was laid over this draft."""
+        self.pending.update(upper.pending)
+        self.pending_keys.update(upper.pending_keys)
+        self._gone_revs.update(upper._gone_revs)
+        self.lease_max = max(self.lease_max, upper.lease_max)
+
+    def clear(self) -> None:
+        """Forget everything that is not durable (fencing tokens excepted: they never repeat)."""
+        self.pending.clear()
+        self.pending_keys.clear()
+
+    def next_lease(self) -> int:
+        """Return a fencing token higher than any before it."""
+        self.lease_max = max(self.lease_max, self.tables.lease_max, self._lease_below()) + 1
+        return self.lease_max
+
+    def _lease_below(self) -> int:
+        return self._below.lease_max if isinstance(self._below, Draft) else 0

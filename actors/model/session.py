@@ -1,0 +1,88 @@
+"""A session: what is known of one conversation with an agent. Its messages live in its file, not in this row."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import attrs
+
+Status = Literal["open", "closed"]
+Activity = Literal["active", "idle", "archived"]
+Outcome = Literal["open", "done", "blocked", "abandoned", "merged", "superseded"]
+
+TITLE_CHARACTERS_MAX: Final = 200
+
+
+# Not slotted: the members are written in the order given here, and msgspec takes that order from __dict__.
+@attrs.frozen(kw_only=True, slots=False)
+class Resolution:
+    """How a foreign session was recognised (SPEC section 7)."""
+
+    source: str
+    confidence: str
+    matched: dict[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Git:
+    """Where in which repository the session works."""
+
+    worktree: str | None = None
+    worktree_realpath: str | None = None
+    branch_at_start: str | None = None
+    branch: str | None = None
+    head_at_start: str | None = None
+    head: str | None = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Fingerprints:
+    """Hashes by which a session is recognised under another id."""
+
+    first_human_prompt_v1: str | None = None
+    lineage_prefix_v1: str | None = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Transcript:
+    """A transcript file of another tool that belongs to the session."""
+
+    path: str
+    first_uuid: str | None = None
+    last_uuid: str | None = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Session:
+    """A session's row, members in the order of SPEC section 4."""
+
+    id: str
+    title: str
+    provider: str
+    model: str
+    working_directory: str
+    created_at: str
+    last_accessed_at: str
+    message_count: int = 0
+    status: Status = "open"
+    outcome: Outcome | None = None
+    closed_at: str | None = None
+    closed_reason: str | None = None
+    alias: str | None = None
+    external_ids: tuple[str, ...] = ()
+    parent_id: str | None = None
+    parent_candidates: tuple[str, ...] = ()
+    parent_candidates_omitted: int = 0
+    identity_resolution: Resolution | None = None
+    fingerprints: Fingerprints = Fingerprints()
+    transcript_files: tuple[Transcript, ...] = ()
+    git: Git | None = None
+    cwd: str | None = None
+    first_prompt_preview: str | None = None
+    task_ids: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    activity: Activity = "active"
+    last_progress_at: str | None = None
+    current_turn_id: str | None = None
+    metadata: dict[str, Any] = attrs.field(factory=dict)
+    rev: int = 1

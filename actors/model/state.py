@@ -1,0 +1,179 @@
+"""The state: tables of frozen rows, and `apply`, the one way in which a row changes.
+
+The same `apply` runs in the actor that decides, in the writer's fold of what is durable, and in replay. It is pure:
+the row before and a fact give the row after. A `Tables` is moved forward by whole journal lines (`absorb`), so no
+reader ever sees half a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from actors.model.facts import Effect, Fact
+from actors.model.keys import Command, KeyRecord, Keys
+from actors.model.tables import Events, Row, Runs, Sessions, Table, any_row
+from actors.model.task_table import Tasks
+
+VERSION: Final = "2.0.0"
+"""The version of the state directory's format that this program writes."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a deleted row until no file and no backup can bring it back."""
+
+    table: str
+    id: str
+    rev: int
+    seq: int
+    at: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of what the tables keep; part of the configuration."""
+
+    events_kept: int = 1000
+    keys_kept: int = 100_000
+    keys_kept_s: float = 86_400.0
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One journal line: a command and all its facts, or nothing."""
+
+    seq: int
+    ts: str
+    cmd: Command
+    facts: tuple[Fact, ...]
+
+
+class Lookup(Protocol):
+    """What a decision may ask: the tables themselves, or a draft laid over them."""
+
+    def row(self, table: str, row_id: str) -> Row | None:
+        """Return a row as it stands, or None."""
+        ...
+
+    def key(self, key: str) -> KeyRecord | None:
+        """Return what is remembered of an idempotency key."""
+        ...
+
+
+def apply(before: Row | None, fact: Fact) -> Row | None:
+    """Return the row after the fact, None when it is gone.
+
+    Raises KeyError for an operation that this version does not know, ValueError when a row is needed and there is none
+    (a journal with a hole; live decisions never make such a fact), msgspec.ValidationError for data of a wrong shape.
+    """
+    kind = fact.kind
+    if kind.effect is Effect.GONE:
+        return None
+    if kind.effect is Effect.WHOLE:
+        return any_row(kind.table, _whole(fact, kind.aside))
+    if before is None:
+        raise ValueError(f"{fact.op} needs the row {fact.id}, which is not there")
+    members: dict[str, Any] = msgspec.json.decode(before.encoded)
+    changes = fact.members()
+    if kind.effect is Effect.LOGGED:
+        members["logs"] = [*members["logs"], *changes["entries"]][-changes["kept"] :]
+    members.update((name, value) for name, value in changes.items() if name not in kind.aside)
+    members["rev"] = fact.rev
+    return any_row(kind.table, _encode(members))
+
+
+def _whole(fact: Fact, aside: Sequence[str]) -> bytes:
+    if not aside and not isinstance(fact.data, dict):
+        return bytes(fact.data)
+    members = fact.members()
+    return _encode({name: value for name, value in members.items() if name not in aside})
+
+
+class Tables:
+    """Everything that is true as of `seq`. Only `absorb` and the loader of a snapshot change it."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self.seq = 0
+        self.lease_max = 0
+        """The highest fencing token ever given out."""
+        self.tasks = Tasks()
+        self.sessions = Sessions()
+        self.runs = Runs()
+        self.events = Events(limits.events_kept)
+        self.logs: Table[Row] = Table()
+        self.reports: Table[Row] = Table()
+        self.daemon: Table[Row] = Table()
+        self.keys = Keys(limits.keys_kept, limits.keys_kept_s)
+        self.tombstones: dict[tuple[str, str], Tombstone] = {}
+        self.by_name: Mapping[str, Table[Any]] = {
+            "tasks": self.tasks,
+            "sessions": self.sessions,
+            "runs": self.runs,
+            "events": self.events,
+            "logs": self.logs,
+            "reports": self.reports,
+            "daemon": self.daemon,
+        }
+
+    def row(self, table: str, row_id: str) -> Row | None:
+        """Return a row, or None."""
+        found: Row | None = self.by_name[table].get(row_id)
+        return found
+
+    def key(self, key: str) -> KeyRecord | None:
+        """Return what is remembered of an idempotency key."""
+        return self.keys.get(key)
+
+    def first_rev(self, table: str, row_id: str) -> int:
+        """Return the rev that a row made now begins with: 1, or beyond its tombstone, so that no old copy wins."""
+        grave = self.tombstones.get((table, row_id))
+        return 1 if grave is None else grave.rev + 1
+
+    def absorb(self, line: Line, rows: Sequence[Row | None]) -> None:
+        """Move forward by one line whose facts gave these rows (None: gone)."""
+        for fact, row in zip(line.facts, rows, strict=True):
+            self._absorb_fact(line, fact, row)
+        record = line.cmd.key_record(line.seq, line.ts)
+        if record is not None:
+            self.keys.put(record)
+        self.seq = line.seq
+
+    def put_row(self, table: str, row: Row) -> None:
+        """Put a row that was read from a snapshot or a file."""
+        self.by_name[table].put(row)
+
+    def metrics(self) -> dict[str, float | int]:
+        """Return the figures that the seeds keep in state.json."""
+        completed = self.tasks.count("completed")
+        return {
+            "total_tasks": len(self.tasks),
+            "completed_tasks": completed,
+            "failed_tasks": self.tasks.count("failed"),
+            "average_completion_time": round(self.tasks.completed_seconds / completed, 3) if completed else 0,
+        }
+
+    def _absorb_fact(self, line: Line, fact: Fact, row: Row | None) -> None:
+        kind = fact.kind
+        if row is not None:
+            self.by_name[kind.table].put(row)
+            self.tombstones.pop((kind.table, fact.id), None)
+        else:
+            self.by_name[kind.table].remove(fact.id)
+            self.tombstones[kind.table, fact.id] = Tombstone(
+                table=kind.table, id=fact.id, rev=fact.rev, seq=line.seq, at=line.ts
+            )
+        if fact.op == "task.claimed":
+            self.lease_max = max(self.lease_max, fact.members().get("lease") or 0)
+
+
+def rows_after(lookup: Lookup, facts: Sequence[Fact]) -> Iterator[Row | None]:
+    """Yield the row that each fact leaves, in order; later facts of one line see the earlier ones."""
+    changed: dict[tuple[str, str], Row | None] = {}
+    for fact in facts:
+        address = (fact.kind.table, fact.id)
+        before = changed[address] if address in changed else lookup.row(*address)
+        changed[address] = apply(before, fact)
+        yield changed[address]

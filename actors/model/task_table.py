@@ -1,0 +1,101 @@
+"""The tasks' table: by status for lists, by urgency for claims, by dependency for what a completion sets free.
+
+A task is *ready* when it is pending and everything it depends on is completed. Ready tasks wait in one sorted queue
+per (priority, tool). Ageing lifts a waiting task by one level per `ageing_s`; within one queue the oldest is therefore
+always the most urgent, so that the best of all is the best of the queues' heads, and a claim looks at no more.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from sortedcontainers import SortedList
+
+from actors.model.tables import Order, Table, TaskRow
+
+Lane = tuple[int, str | None]
+"""(priority, tool)"""
+
+
+class Tasks(Table[TaskRow]):
+    """Task rows with their indexes; `put` and `remove` keep them true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_status: defaultdict[str, SortedList[Order]] = defaultdict(SortedList)
+        self.ready: defaultdict[Lane, SortedList[Order]] = defaultdict(SortedList)
+        self.dependents: defaultdict[str, set[str]] = defaultdict(set)
+        self.completed_seconds = 0.0
+        self._waiting: dict[str, Lane] = {}
+
+    def put(self, row: TaskRow) -> None:
+        """Make or replace the row."""
+        before = self.rows.get(row.id)
+        if before is not None:
+            self._unlink(before)
+        self.rows[row.id] = row
+        self.by_status[row.status].add(row.order)
+        self.completed_seconds += row.seconds or 0.0
+        for needed in row.depends_on:
+            self.dependents[needed].add(row.id)
+        self._queue(row)
+        if before is None or (before.status == "completed") != (row.status == "completed"):
+            self._requeue_dependents(row.id)
+
+    def remove(self, row_id: str) -> None:
+        """Take the row out."""
+        row = self.rows.get(row_id)
+        if row is not None:
+            self._unlink(row)
+            del self.rows[row_id]
+            self._requeue_dependents(row_id)
+
+    def count(self, status: str) -> int:
+        """Return how many tasks have this status."""
+        found = self.by_status.get(status)
+        return len(found) if found is not None else 0
+
+    def in_order(self, statuses: Iterable[str], after: Order | None) -> Iterator[TaskRow]:
+        """Yield rows of these statuses, oldest first, after the cursor."""
+        lists = [self.by_status[status] for status in statuses if status in self.by_status]
+        starts = [found.irange(minimum=after, inclusive=(False, True)) for found in lists]
+        return (self.rows[order[1]] for order in heapq.merge(*starts))
+
+    def lanes(self, tools: Iterable[str] | None) -> list[tuple[Lane, SortedList[Order]]]:
+        """Return the queues of ready tasks that a worker for these tools (all, when None) may take from."""
+        wanted = None if tools is None else frozenset(tools)
+        return [(lane, queue) for lane, queue in self.ready.items() if queue and (wanted is None or lane[1] in wanted)]
+
+    def _unlink(self, row: TaskRow) -> None:
+        self.by_status[row.status].remove(row.order)
+        self.completed_seconds -= row.seconds or 0.0
+        for needed in row.depends_on:
+            self.dependents[needed].discard(row.id)
+            if not self.dependents[needed]:
+                del self.dependents[needed]
+        self._unqueue(row)
+
+    def _queue(self, row: TaskRow) -> None:
+        if row.status == "pending" and all(self._completed(needed) for needed in row.depends_on):
+            lane = (row.priority, row.tool)
+            self.ready[lane].add(row.order)
+            self._waiting[row.id] = lane
+
+    def _unqueue(self, row: TaskRow) -> None:
+        lane = self._waiting.pop(row.id, None)
+        if lane is not None:
+            self.ready[lane].remove(row.order)
+            if not self.ready[lane]:
+                del self.ready[lane]
+
+    def _requeue_dependents(self, row_id: str) -> None:
+        for waiting in self.dependents.get(row_id, ()):
+            row = self.rows[waiting]
+            self._unqueue(row)
+            self._queue(row)
+
+    def _completed(self, row_id: str) -> bool:
+        row = self.rows.get(row_id)
+        return row is not None and row.status == "completed"
