@@ -24,7 +24,7 @@ DIRECTORIES: Final = ("journal", "tasks", "sessions", "logs", "reports", "archiv
 _MARKS: Final = frozenset(
     {"identity.json", "perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "spool"}
 )
-_SEGMENT: Final = re.compile(r"(\d{20})\.jsonl")
+_SEGMENT: Final = re.compile(r"(?!0{20})(\d{20})\.jsonl")
 _BACKUP: Final = re.compile(r"state\.backup\.(\d{8}T\d{6}\.\d{6}Z)\.(\d{1,20})\.json")
 _BACKUP_V1: Final = re.compile(r"state\.backup\.(?!\d{8}T).*\.json")
 _VERSION: Final = re.compile(rb'"version"\s*:\s*"(\d{1,9})[^"]{0,40}"')
