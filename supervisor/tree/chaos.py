@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import assert_never
 
-from supervisor.tree.errors import Condemned
+from supervisor.tree.condemned import Condemned
 from supervisor.tree.life import Life
 
 

@@ -20,8 +20,9 @@ from functools import partial
 import trio
 
 from supervisor.tree.backoff import Delays
+from supervisor.tree.condemned import Condemned
 from supervisor.tree.context import ChildContext
-from supervisor.tree.errors import Condemned, NotSupervising
+from supervisor.tree.errors import NotSupervising
 from supervisor.tree.events import ChildStarted, SupervisorStopped, TreeEvent
 from supervisor.tree.life import Hooks, Life
 from supervisor.tree.report import Exit

@@ -1,16 +1,12 @@
 """
 What can go wrong in supervision, each named by what happened.
 
-`Shutdown` is raised by children. Those below `Condemned` are the supervisor's reasons for cancelling a child, or for
-its having been cancelled; they end up in the child's crash report. Those below `TreeError` are told to whoever runs a
-supervisor, or asks something of it.
+`Shutdown` is raised by children. Those below `TreeError` are told to whoever runs a supervisor, or asks something of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-from supervisor.tree.spec import ExitKind
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from supervisor.tree.report import CrashReport
@@ -19,44 +15,6 @@ if TYPE_CHECKING:
 
 class Shutdown(Exception):
     """A child leaves on purpose: exit kind SHUTDOWN, which restarts permanent children only."""
-
-
-class Condemned(Exception):
-    """Why a child was cancelled. `kind` and `reason` are what its exit counts as."""
-
-    kind: ClassVar[ExitKind] = ExitKind.ABNORMAL
-    reason: ClassVar[str]
-
-
-class Hung(Condemned):
-    """It gave no sign of life for its `hung_after_s`."""
-
-    reason = "hung"
-
-
-class StartedTooSlowly(Condemned):
-    """It was not ready within its `start_within_s`."""
-
-    reason = "start_timeout"
-
-
-class Overstayed(Condemned):
-    """It was asked to leave and did not within its `stop_grace_s`."""
-
-    reason = "killed"
-
-
-class BrutallyKilled(Condemned):
-    """It has no grace, by its specification: nothing is wrong."""
-
-    kind = ExitKind.SHUTDOWN
-    reason = "brutal_kill"
-
-
-class CancelledFromOutside(Condemned):
-    """Somebody who is not its supervisor cancelled its scope."""
-
-    reason = "cancelled"
 
 
 class TreeError(Exception):

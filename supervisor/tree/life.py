@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define, field, frozen
 
+from supervisor.tree.condemned import CancelledFromOutside, Condemned
 from supervisor.tree.context import ChildContext
-from supervisor.tree.errors import CancelledFromOutside, Condemned, Shutdown
+from supervisor.tree.errors import Shutdown
 from supervisor.tree.report import CrashReport, Exit, leaves, message_of, separate, stacks_of, traceback_of, utc_stamp
 from supervisor.tree.spec import ExitKind
 

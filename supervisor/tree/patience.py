@@ -1,4 +1,4 @@
-"""After a death that is to be repaired: how soon to try again, or no more. One supervisor's patience with its children."""
+"""A supervisor's patience with its children: after a death to be repaired, how soon to try again, or no more."""
 
 from collections import deque
 

@@ -3,8 +3,8 @@ An OS process as a child: spawned, watched to its end, asked to stop, killed, re
 
 - It is spawned by `subprocess.Popen` on trio's own thread, never in a worker thread: parent-death signals follow the
   spawning *thread*. Descriptors are closed, so a lock or a socket reaches it only through `pass_fds`.
-- Its end is seen through a pidfd, not through its pipes, which a grandchild may hold open; nor by waiting for any child,
-  which would steal statuses. Until it is reaped its pid cannot be another process's.
+- Its end is seen through a pidfd, not through its pipes, which a grandchild may hold open; nor by waiting for any
+  child, which would steal statuses. Until it is reaped its pid cannot be another process's.
 - With a session of its own, whatever is left of its process group is killed between its death and its reaping, while
   the group's number is still its own.
 - Asked to stop it gets `stop_signal`; when its scope is cancelled (its grace is over, it is hung, the supervisor itself
@@ -19,6 +19,7 @@ import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import trio
 from attrs import field, frozen
@@ -127,7 +128,7 @@ async def _accompany(
 
     async def signal_when_stopping() -> None:
         await context.stopping.wait()
-        os.kill(process.pid, spec.stop_signal)  # not reaped yet, so the pid is its own
+        _kill(process, spec.stop_signal)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(make_ready)
@@ -141,12 +142,18 @@ async def _bury(spec: ProcessSpec, process: subprocess.Popen[bytes], gone: Calla
     with suppress(ProcessLookupError, PermissionError):  # nothing left of it (macOS: nothing but a zombie)
         if spec.own_session:
             os.killpg(process.pid, signal.SIGKILL)
-        else:
-            os.kill(process.pid, signal.SIGKILL)
+    _kill(process, signal.SIGKILL)
     with trio.move_on_after(spec.reap_within_s, shield=True):
         await gone()
     if process.poll() is None:
         raise ProcessUnkillable(f"process {process.pid} is still there {spec.reap_within_s:g} s after SIGKILL")
+
+
+def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal unless it is reaped: until then the pid is its own, and `Popen.send_signal` would reap it."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _spawn(spec: ProcessSpec) -> subprocess.Popen[bytes]:
@@ -168,7 +175,7 @@ def _watch(process: subprocess.Popen[bytes]) -> Iterator[Callable[[], Awaitable[
     if hasattr(os, "pidfd_open"):
         descriptor = os.pidfd_open(process.pid)
         try:
-            yield lambda: trio.lowlevel.wait_readable(descriptor)
+            yield partial(trio.lowlevel.wait_readable, descriptor)
         finally:
             os.close(descriptor)
     else:

@@ -2,7 +2,7 @@
 Every decision of a supervisor: who is stopped, who is started, when it gives up. No tasks, no clock, no waiting.
 
 The roster is told what happened (`child_ready`, `child_exited`), what is asked (`stop`, `terminate`, `restart`) and
-what time it is (`advance`); it answers by calling its `Hands` at once. Its rules, beside the tables in `spec` and `states`:
+what time it is (`advance`); it answers by calling its `Hands` at once. Its rules, beside those in `spec` and `states`:
 
 - One step at a time: of the children that must go only the last one is asked to, and the one before it when that one is
   gone (or stuck, which nobody can wait for).
@@ -20,16 +20,8 @@ from enum import Enum, auto
 
 from attrs import frozen
 
-from supervisor.tree.errors import (
-    BrutallyKilled,
-    Condemned,
-    GaveUp,
-    Hung,
-    IntensityExceeded,
-    Overstayed,
-    StartedTooSlowly,
-    StartFailed,
-)
+from supervisor.tree.condemned import BrutallyKilled, Condemned, Hung, Overstayed, StartedTooSlowly
+from supervisor.tree.errors import GaveUp, IntensityExceeded, StartFailed
 from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent
 from supervisor.tree.patience import Patience
 from supervisor.tree.report import Exit, message_of
