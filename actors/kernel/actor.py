@@ -1,8 +1,8 @@
-"""The serve loop: setup, receive, handle, teardown. What an actor does stands in its `Behaviour`; how it lives stands here.
+"""The serve loop: what an actor does stands in its `Behaviour`; how it lives stands here.
 
-An actor's life: `setup` (recover what it needs; then it is ready) → batches, each handled and then finished → `teardown`
-(asked to stop) or a crash. On a crash the mailbox learns which letter was in hand, and the crash goes to the supervisor.
-The loop beats while it waits, so that an idle actor is not taken for a hung one.
+An actor's life: `setup` (recover what it needs; then it is ready) → batches, each handled and then finished →
+`teardown` (asked to stop) or a crash. On a crash the mailbox learns which letter was in hand, and the crash goes to the
+supervisor. The loop beats while it waits, so that an idle actor is not taken for a hung one.
 """
 
 from __future__ import annotations
@@ -48,8 +48,12 @@ class Behaviour(Protocol):
         """Handle everything that waited; when this returns, each letter is answered or handed on."""
         ...
 
-    async def idle(self) -> None:
-        """Do what time demands; called at least once per BEAT_EVERY_S."""
+    def due_in_s(self) -> float:
+        """Return after how many seconds `tick` has something to do; BEAT_EVERY_S at most is waited anyway."""
+        ...
+
+    async def tick(self) -> None:
+        """Do what time demands; called after every batch and whenever something is due."""
         ...
 
     async def teardown(self) -> None:
@@ -112,11 +116,11 @@ async def _turn(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> Non
     """Handle one batch. A stop waits for it: half a batch would be decided twice."""
     tells: list[Any] = []
     letters: list[Letter] = []
-    with trio.move_on_after(BEAT_EVERY_S):
+    with trio.move_on_after(max(0.0, min(BEAT_EVERY_S, behaviour.due_in_s()))):
         tells, letters = await mailbox.receive()
     context.beat()
     await context.chaos_hang()
     if tells or letters:
         await behaviour.handle(tells, letters)
         mailbox.finished()
-    await behaviour.idle()
+    await behaviour.tick()

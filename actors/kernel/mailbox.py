@@ -4,12 +4,13 @@ Two lanes lead into it. *Letters* (commands, questions) are bounded: `offer` tak
 below, notices) never wait; each of them is caused by a letter that was let in, so their number is bounded by the same
 bound. `receive` gives out all that waits, tells first.
 
-What was given out stays noted until the actor says `finished`. When the actor crashes, the unfinished letters go back to
-the front and the next incarnation gets them one at a time, so that the guilty one is alone when it strikes again; a
+What was given out stays noted until the actor says `finished`. When the actor crashes, the unfinished letters go back
+to the front and the next incarnation gets them one at a time, so that the guilty one is alone when it strikes again; a
 letter that crashes its actor twice goes to the dead letters and is answered with `actor_crashed`.
 
-The lanes are trio memory channels that carry whole batches: a channel costs 7 µs a message, a batch in one message costs
-the same 7 µs. Both ends are held here for ever, so a dead consumer can neither lose the buffer nor hang a sender.
+The lanes are a trio memory channel that carries whole batches: a channel costs 7 µs a message, and a batch in one
+message costs the same 7 µs. Both ends are held here for ever, so a dead consumer can neither lose the buffer nor hang a
+sender.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ class Mailbox:
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
         self._depth = 0
         self._send, self._receive = trio.open_memory_channel[tuple[bool, Sequence[Any]]](float("inf"))
+        self._suspects: deque[Letter] = deque()
         self._returned: deque[Letter] = deque()
         self._tells: list[Any] = []
         self._letters: deque[Letter] = deque()
         self._taken: deque[Letter] = deque()
         self._in_hand: Letter | None = None
         self._closed: PerdureError | None = None
+        self._roomier = trio.Event()
 
     @property
     def depth(self) -> int:
@@ -92,6 +95,17 @@ class Mailbox:
             self._send.send_nowait((False, tuple(fitting)))
         return len(fitting)
 
+    async def room_for(self, number: int) -> None:
+        """Wait until so many letters fit; whoever offers them before its next checkpoint finds the room."""
+        while self.room < number and self._closed is None:
+            await self._roomier.wait()
+
+    def take_back(self, letters: Sequence[Letter]) -> None:
+        """Put letters back to the front that came from here: what they were decided on has changed since."""
+        self._returned.extend(letters)
+        self._depth += len(letters)
+        self.wake()
+
     def tell(self, message: Any) -> None:
         """Leave a notice; never waits."""
         if self._closed is None:
@@ -103,7 +117,7 @@ class Mailbox:
 
     async def receive(self) -> tuple[list[Any], list[Letter]]:
         """Wait until something is there; return all tells and the letters (at most BATCH_MAX; a returned one alone)."""
-        if not (self._returned or self._letters or self._tells):
+        if not (self._suspects or self._returned or self._letters or self._tells):
             self._sort(await self._receive.receive())
         self._drain()
         tells, self._tells = self._tells, []
@@ -124,9 +138,7 @@ class Mailbox:
 
     def give_back(self) -> None:
         """Put what was given out back to the front: the actor was stopped, and no letter is to blame."""
-        self._returned.extendleft(reversed(self._taken))
-        self._depth += len(self._taken)
-        self.finished()
+        self._give_back(self._returned)
 
     def crashed(self, crash_id: str) -> bool:
         """Note that the actor crashed; return whether a letter that was suspect before is to blame again."""
@@ -137,21 +149,27 @@ class Mailbox:
             if guilty.deliveries >= DELIVERIES_MAX:
                 self._taken.remove(guilty)
                 self._bury(guilty, crash_id)
-        self.give_back()
+        self._give_back(self._suspects)
         return repeated
 
     def close(self, error: PerdureError) -> None:
         """Answer everything that waits, and whatever comes later, with this error: the slot is gone for good."""
         self._closed = error
         self._drain()
-        waiting = [*self._taken, *self._returned, *self._letters]
-        self._taken.clear()
-        self._returned.clear()
-        self._letters.clear()
+        lanes = (self._taken, self._suspects, self._returned, self._letters)
+        waiting = [letter for lane in lanes for letter in lane]
+        for lane in lanes:
+            lane.clear()
         self._tells.clear()
         self._depth = 0
+        self._roomier.set()
         for letter in waiting:
             letter.fail(error)
+
+    def _give_back(self, lane: deque[Letter]) -> None:
+        lane.extendleft(reversed(self._taken))
+        self._depth += len(self._taken)
+        self.finished()
 
     def _sort(self, item: tuple[bool, Sequence[Any]]) -> None:
         is_tell, messages = item
@@ -165,15 +183,16 @@ class Mailbox:
                 return
 
     def _take(self) -> list[Letter]:
-        if self._returned:
-            taken = [self._returned.popleft()]
-        elif len(self._letters) <= BATCH_MAX:
-            taken = list(self._letters)
-            self._letters.clear()
+        if self._suspects:
+            taken = [self._suspects.popleft()]
         else:
-            taken = [self._letters.popleft() for _ in range(BATCH_MAX)]
+            lane = self._returned or self._letters
+            taken = [lane.popleft() for _ in range(min(len(lane), BATCH_MAX))]
         self._depth -= len(taken)
         self._taken.extend(taken)
+        if taken:
+            self._roomier.set()
+            self._roomier = trio.Event()
         return taken
 
     def _bury(self, letter: Letter, crash_id: str) -> None:

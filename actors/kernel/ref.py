@@ -71,6 +71,14 @@ class Ref:
         """Hand over letters; return how many were taken, from the front."""
         return self._mailbox.offer(letters)
 
+    async def room_for(self, number: int) -> None:
+        """Wait until so many letters fit."""
+        await self._mailbox.room_for(number)
+
+    def take_back(self, letters: Sequence[Letter]) -> None:
+        """Give letters back to the actor that had handed them on."""
+        self._mailbox.take_back(letters)
+
     def tell(self, message: Any) -> None:
         """Leave a notice."""
         self._mailbox.tell(message)

@@ -1,7 +1,8 @@
 """A command on its way: from the gateway to the actor that decides, on to the writer, and its answer back.
 
-A Request is made once by the gateway and lives until it is answered. Exactly one of the actors answers it, by calling
-`reply` once; that never waits, so answers can go up while questions go down (law 1 of the house).
+A Request is made once by the gateway and lives until it is answered, by whichever actor it has come to, with `done`
+or `fail`. That never waits, so answers can go up while questions go down (law 1 of the house). Only the first answer
+counts: an actor that crashed between two answers may give the first of them again.
 """
 
 from __future__ import annotations
@@ -59,10 +60,18 @@ class Request:
     deliveries: int = 0
     """How often an actor crashed while this was in its hands; at two it goes to the dead letters."""
 
+    answered: bool = False
+
+    def answer(self, outcome: Outcome) -> None:
+        """Answer, unless that was done before."""
+        if not self.answered:
+            self.answered = True
+            self.reply(outcome)
+
     def done(self, result: bytes) -> None:
         """Answer with an encoded result."""
-        self.reply(Done(result))
+        self.answer(Done(result))
 
     def fail(self, error: PerdureError) -> None:
         """Answer with an error."""
-        self.reply(Failed(error))
+        self.answer(Failed(error))

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from actors.model.facts import Fact
 from actors.model.keys import KeyRecord
-from actors.model.state import Lookup, Row, Tables, rows_after
+from actors.model.state import Lookup, Tables, rows_after
+from actors.model.tables import Row
 
 Address = tuple[str, str]
 """(table, row id)"""
@@ -50,6 +51,11 @@ class Draft:
         if row is not None:
             return row.rev + 1
         return max(self.tables.first_rev(table, row_id), self._gone_revs.get((table, row_id), 0) + 1)
+
+    def changed(self, table: str) -> dict[str, Row | None]:
+        """Return the rows of a table that are not durable yet, by id."""
+        below = self._below.changed(table) if isinstance(self._below, Draft) else {}
+        return below | {row_id: row for (name, row_id), row in self.pending.items() if name == table}
 
     def stage(self, facts: Sequence[Fact]) -> list[Row | None]:
         """Lay facts over; return the rows they leave."""

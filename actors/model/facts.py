@@ -72,7 +72,7 @@ FACTS: Final[dict[str, Kind]] = {
     "run.recorded": Kind("runs", Effect.WHOLE),
     "event.recorded": Kind("events", Effect.WHOLE),
     "log.appended": Kind("logs", Effect.WHOLE, ("offset", "text")),
-    "log.spilled": Kind("logs", Effect.WHOLE, ("first", "entries")),
+    "log.spilled": Kind("logs", Effect.WHOLE, ("first", "lines")),
     "report.saved": Kind("reports", Effect.WHOLE, ("data",)),
     "daemon.started": Kind("daemon", Effect.WHOLE),
     "daemon.stopped": Kind("daemon", Effect.WHOLE),

@@ -87,6 +87,4 @@ class Task:
     """The fencing token of who holds the task; grows with every claim and never repeats."""
     lease_expires_at: str | None = None
     metadata: dict[str, Any] = attrs.field(factory=dict)
-    log_count: int = 0
-    """How many entries were ever logged; `log_count - len(logs)` of them have left for the log file."""
     rev: int = 1

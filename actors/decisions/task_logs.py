@@ -1,0 +1,86 @@
+"""A task's log: the newest entries stay in its row, older ones leave for `logs/task_<id>.log` (SPEC section 4).
+
+The entries that leave travel in the same journal line, as `log.spilled` with the number of the first of them, so that
+writing them to the file twice changes nothing. The table `logs` keeps how many have left.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import msgspec
+
+from actors.decisions.decision import At, Decision, encode, needed_task
+from actors.messages import tasks as ask
+from actors.model.draft import Draft
+from actors.model.errors import Conflict
+from actors.model.facts import Fact
+from actors.model.ids import clean_id
+from actors.model.state import Lookup
+from actors.model.tables import decode_task
+from actors.model.task import LogEntry
+
+
+class _Spilled(msgspec.Struct):
+    entries: int = 0
+
+
+def log_name(task_id: str) -> str:
+    """Return the name under which the table `logs` and the folder logs/ know a task's older entries."""
+    return f"task_{task_id}"
+
+
+def log(draft: Draft, asked: ask.TaskLog, at: At) -> Decision:
+    """Add entries to a task's log."""
+    task = needed_task(draft, clean_id(asked.id))
+    if asked.lease is not None and asked.lease != task.lease:
+        raise Conflict(f"task {task.id}: lease {asked.lease} is not the one held", lease_held=task.lease is not None)
+    entries = tuple(
+        LogEntry(timestamp=entry.timestamp or at.stamp, level=entry.level, type=entry.type, message=entry.message)
+        for entry in asked.given()
+    )
+    kept, spilled = trimmed(draft, task.id, task.logs + entries, at)
+    data: dict[str, Any] = {
+        "entries": [attrs.asdict(entry) for entry in entries],
+        "kept": len(kept),
+        "updated_at": at.stamp,
+    }
+    logged = Fact(op="task.logged", id=task.id, rev=draft.next_rev("tasks", task.id), data=data)
+    return Decision((logged, *spilled), (task.id,))
+
+
+def trimmed(
+    draft: Draft, task_id: str, logs: tuple[LogEntry, ...], at: At
+) -> tuple[tuple[LogEntry, ...], tuple[Fact, ...]]:
+    """Return the entries that stay inline, and the fact that tells of those that leave (none: no fact)."""
+    leaving = logs[: -at.rules.logs_kept] if len(logs) > at.rules.logs_kept else ()
+    if not leaving:
+        return logs, ()
+    name = log_name(task_id)
+    before = spilled_count(draft, task_id)
+    rev = draft.next_rev("logs", name)
+    data: dict[str, Any] = {
+        "id": name,
+        "entries": before + len(leaving),
+        "first": before + 1,
+        "lines": [attrs.asdict(entry) for entry in leaving],
+        "rev": rev,
+    }
+    fact = Fact(op="log.spilled", id=name, rev=rev, data=data)
+    return logs[len(leaving) :], (fact,)
+
+
+def spilled_count(lookup: Lookup, task_id: str) -> int:
+    """Return how many of a task's entries have left its row."""
+    row = lookup.row("logs", log_name(task_id))
+    return 0 if row is None else msgspec.json.decode(row.encoded, type=_Spilled).entries
+
+
+def log_reply(lookup: Lookup, ids: tuple[str, ...]) -> bytes:
+    """Answer with {id, rev, log_count}."""
+    row = lookup.row("tasks", ids[0])
+    if row is None:
+        return b"null"
+    task = decode_task(row.encoded)
+    return encode({"id": task.id, "rev": task.rev, "log_count": len(task.logs) + spilled_count(lookup, task.id)})

@@ -1,0 +1,97 @@
+"""What a domain actor and the writer say to each other.
+
+Down go *proposals*: facts that an actor has decided on, with the revs they were decided on; the writer makes them
+durable or sends the request back to be decided anew. A proposal without facts is a barrier: its answer rests on facts
+that are not durable yet, and leaves when they are. Up go `Settled` and `Forget`, which never wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from actors.kernel.ref import Ref
+from actors.messages.request import Outcome, Request
+from actors.model.errors import PerdureError
+from actors.model.facts import Fact
+from actors.model.keys import Command
+from actors.model.tables import Row
+
+Expected = tuple[str, str, int]
+"""(table, row id, rev the decision was made on; 0: there was no such row)"""
+
+
+@attrs.define(eq=False)
+class Proposal:
+    """A decided command on its way to the disk."""
+
+    request: Request
+    home: Ref
+    """The actor that decided, and that decides again when it must."""
+    epoch: int
+    """The writer's epoch on whose tables it was decided."""
+    command: Command
+    facts: tuple[Fact, ...]
+    rows: Sequence[Row | None]
+    expects: tuple[Expected, ...]
+    outcome: Outcome
+    deliveries: int = 0
+
+    @property
+    def method(self) -> str:
+        """The command's name, for dead letters."""
+        return self.request.method
+
+    def fail(self, error: PerdureError) -> None:
+        """Answer the request with an error."""
+        self.request.fail(error)
+
+
+@attrs.define(eq=False)
+class Read:
+    """A query that needs the disk: the writer runs `job` on its background thread and answers with what it returns."""
+
+    request: Request
+    job: Callable[[Any], bytes]
+    """Gets the writer's `Store`, returns the encoded result; may raise a typed error."""
+    deliveries: int = 0
+
+    @property
+    def method(self) -> str:
+        """The query's name, for dead letters."""
+        return self.request.method
+
+    def fail(self, error: PerdureError) -> None:
+        """Answer the request with an error."""
+        self.request.fail(error)
+
+
+@attrs.frozen
+class Settled:
+    """These proposals are durable: the tables hold them now."""
+
+    proposals: Sequence[Proposal]
+
+
+@attrs.frozen
+class Forget:
+    """Proposals of this actor were refused or failed: nothing that is not durable may be built on."""
+
+
+@attrs.frozen
+class Committed:
+    """Lines became durable, up to and including `seq`."""
+
+    seq: int
+
+
+@attrs.frozen
+class Live:
+    """An event that is not journalled (its `seq` is null), such as state:saved or actor:crashed."""
+
+    kind: str
+    data: dict[str, Any]
+    recorded: bool = False
+    """Whether it is also written into the journal as `event.recorded` as soon as the disk takes it."""
