@@ -4,8 +4,8 @@ The configuration: what may be set, where it is read, and what is refused.
 Theory of operation. `schema` declares every key once: section, type, default, bounds, and whether it may change while
 running. `sources` reads the layers, each value with the place it came from: `configs/default.toml`, then the file named
 by `--config` or `PERDURE_CONFIG`, then `.env` of the working directory, then the environment, then options. Each layer
-is checked whole against the schema, also where a later one overrides it, so that a mistake never sleeps. `loading` merges
-them and raises one `ConfigError` that lists every violation, or gives a frozen `Config`.
+is checked whole against the schema, also where a later one overrides it, so that a mistake never sleeps. `loading`
+merges them and raises one `ConfigError` that lists every violation, or gives a frozen `Config`.
 
 Why not typed-settings: it passes over unknown names in the environment, sees no mistake in a value that a later layer
 overrides, takes `state-path` for `state_path`, names no nearest key, and costs 50 ms of import; what would be left of
