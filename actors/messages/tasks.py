@@ -221,10 +221,13 @@ class TaskRelease(Params, frozen=True, kw_only=True):
 
 
 class BatchCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One command of a batch: its parameters are still raw, and are checked by the row of its own method."""
+    """One command of a batch.
+
+    `params` is an object on the wire; the edge checks it by its own method's row, and then it is that method's struct.
+    """
 
     method: Word
-    params: Object = field(default_factory=dict)
+    params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = field(default_factory=dict)
 
 
 class BatchApply(Params, frozen=True, kw_only=True):

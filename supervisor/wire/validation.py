@@ -1,0 +1,166 @@
+"""Raw parameters become a method's struct here, once; afterwards their types are trusted.
+
+Types are strict: no "5" for 5, no 1.9 for 1. When something is wrong all of it is told at once: the quick conversion
+stops at the first violation, so a second, slow walk then judges each member by itself, along the same annotations.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Union
+
+import msgspec
+import orjson
+from msgspec import Struct, UnsetType
+
+from actors.messages.bounds import Params
+from actors.messages.tasks import BatchApply, BatchCommand
+from actors.model.errors import InvalidParams, UnknownMethod
+from actors.model.ids import KEY_BYTES_MAX
+from supervisor.wire.methods import IN_A_BATCH, METHODS, Method
+
+VIOLATIONS_MAX: Final = 100
+"""More of them in one reply help nobody."""
+
+_AT: Final = re.compile(r"(?P<what>.*) - at `\$(?P<where>.*)`", re.DOTALL)
+_KEY: Final = "idempotency_key"
+
+Violations = list[dict[str, str]]
+
+
+def method_named(name: str) -> Method:
+    """Return the row of the method called `name`; raise UnknownMethod naming the nearest one there is."""
+    row = METHODS.get(name)
+    if row is not None:
+        return row
+    near = difflib.get_close_matches(name[:100], METHODS, n=1)
+    hint = f"did you mean {near[0]}?" if near else None
+    raise UnknownMethod(f"there is no method {name[:100]!r}", hint=hint)
+
+
+def take_key(method: Method, params: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """Return the idempotency key and the parameters without it; raise InvalidParams for one that cannot be a key."""
+    if _KEY not in params or not method.mutates:
+        return None, params
+    rest = {name: value for name, value in params.items() if name != _KEY}
+    key = params[_KEY]
+    if key is None:
+        return None, rest
+    if not isinstance(key, str) or not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
+        wrong = [_violation(_KEY, f"a key is a text of 1 to {KEY_BYTES_MAX} bytes")]
+        raise _invalid(method.name, wrong + _violations(rest, method.params, ""))
+    return key, rest
+
+
+def validate(method: Method, params: dict[str, Any]) -> Params:
+    """Return the method's struct made from `params`; raise InvalidParams with every violation there is."""
+    try:
+        struct = msgspec.convert(params, method.params)
+    except msgspec.ValidationError as error:
+        found = _violations(params, method.params, "")
+        raise _invalid(method.name, found or [_told("", error)]) from None
+    if type(struct) is BatchApply:
+        return _validated_commands(struct)
+    return struct
+
+
+def digest(method: str, params: dict[str, Any]) -> str:
+    """Return what a keyed command asks for as a short text: equal for equal parameters in any order of members."""
+    canonical = orjson.dumps(params, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(canonical, digest_size=16, key=method.encode()).hexdigest()
+
+
+def _validated_commands(batch: BatchApply) -> BatchApply:
+    """Return the batch with each command's parameters as the struct of its method."""
+    commands: list[BatchCommand] = []
+    found: Violations = []
+    for number, command in enumerate(batch.commands):
+        path = f"commands[{number}]"
+        row = METHODS.get(command.method)
+        if row is None or row.name not in IN_A_BATCH:
+            found.append(_violation(f"{path}.method", f"{command.method[:100]!r} is no method for a batch"))
+            continue
+        try:
+            commands.append(BatchCommand(method=row.name, params=msgspec.convert(command.params, row.params)))
+        except msgspec.ValidationError as error:
+            found += _violations(command.params, row.params, f"{path}.params") or [_told(f"{path}.params", error)]
+    if found:
+        raise _invalid("batch.apply", found)
+    return BatchApply(commands=tuple(commands))
+
+
+def _violations(value: Any, wanted: Any, path: str) -> Violations:
+    """Return what is wrong with `value` at `path` and inside it; empty when it is what is `wanted`."""
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        return _inside(value, wanted, path) or [_told(path, error)]
+    return []
+
+
+def _inside(value: Any, wanted: Any, path: str) -> Violations:
+    """Return the violations of the members or items of `value`, as far as `wanted` describes any."""
+    found: Violations = []
+    for option in _options(wanted):
+        if isinstance(value, dict) and isinstance(option, type) and issubclass(option, Struct):
+            found += _of_members(value, option, path)
+        elif isinstance(value, list) and typing.get_origin(option) in (tuple, list):
+            item_type = typing.get_args(option)[0]
+            for number, item in enumerate(value):
+                found += _violations(item, item_type, f"{path}[{number}]")
+                if len(found) >= VIOLATIONS_MAX:
+                    break
+    return found
+
+
+def _of_members(value: Mapping[str, Any], struct: type[Struct], path: str) -> Violations:
+    found: Violations = []
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for name, field in fields.items():
+        at = f"{path}.{name}" if path else name
+        if name in value:
+            found += _violations(value[name], field.type, at)
+        elif field.required:
+            found.append(_violation(at, "this parameter is required"))
+    for name in value:
+        if name not in fields:
+            shown = name[:100]
+            near = difflib.get_close_matches(shown, fields, n=1)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            found.append(_violation(f"{path}.{shown}" if path else shown, f"unknown parameter{advice}"))
+        if len(found) >= VIOLATIONS_MAX:
+            break
+    return found
+
+
+def _options(wanted: Any) -> list[Any]:
+    """Return the plain types that `wanted` allows, its bounds left out."""
+    if typing.get_origin(wanted) is Annotated:
+        return _options(typing.get_args(wanted)[0])
+    if typing.get_origin(wanted) in (Union, types.UnionType):
+        return [option for part in typing.get_args(wanted) if part is not UnsetType for option in _options(part)]
+    return [wanted]
+
+
+def _told(path: str, error: msgspec.ValidationError) -> dict[str, str]:
+    """Return a violation from msgspec's words, with its place put after ours."""
+    text = str(error)
+    match = _AT.fullmatch(text)
+    what, where = (match["what"], match["where"]) if match else (text, "")
+    return _violation((path + where).removeprefix("."), what.replace("`", ""))
+
+
+def _violation(path: str, message: str) -> dict[str, str]:
+    return {"path": path, "message": message}
+
+
+def _invalid(method: str, violations: Violations) -> InvalidParams:
+    violations = violations[:VIOLATIONS_MAX]
+    first = "; ".join(f"{one['path'] or 'params'}: {one['message']}" for one in violations[:3])
+    more = f" (and {len(violations) - 3} more)" if len(violations) > 3 else ""  # noqa: PLR2004 - as many as are shown
+    return InvalidParams(f"{method}: {first}{more}", violations=violations)

@@ -1,0 +1,135 @@
+"""Parameters: strict types, unknown names, and all violations at once."""
+
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from actors.messages.tasks import BatchApply, TaskCreate, TaskUpdate
+from actors.model.errors import InvalidParams, UnknownMethod
+from supervisor.wire.methods import METHODS
+from supervisor.wire.validation import digest, method_named, take_key, validate
+
+
+def violations(method: str, params: dict[str, Any]) -> dict[str, str]:
+    """The violations of what must be refused, by their path."""
+    with pytest.raises(InvalidParams) as caught:
+        validate(METHODS[method], params)
+    return {one["path"]: one["message"] for one in caught.value.details["violations"]}
+
+
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS.keys())
+def test_the_example_of_every_method_is_valid(row: Any) -> None:
+    assert type(validate(row, row.example)) is row.params
+
+
+def test_what_is_absent_has_its_default() -> None:
+    struct = validate(METHODS["task.create"], {"description": "x"})
+    assert struct == TaskCreate(description="x")
+    assert isinstance(struct, TaskCreate)
+    assert struct.priority == 5
+
+
+def test_null_and_absent_differ_in_an_update() -> None:
+    struct = validate(METHODS["task.update"], {"id": "a", "tool": None})
+    assert isinstance(struct, TaskUpdate)
+    assert struct.tool is None
+    assert struct.description is UNSET
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "paths"),
+    [
+        ("task.create", {}, {"description"}),
+        ("task.create", {"description": 5}, {"description"}),
+        ("task.create", {"description": ""}, {"description"}),
+        ("task.create", {"description": "x", "priority": "5"}, {"priority"}),
+        ("task.create", {"description": "x", "priority": 1.9}, {"priority"}),
+        ("task.create", {"description": "x", "priority": True}, {"priority"}),
+        ("task.create", {"description": "x", "priority": 10}, {"priority"}),
+        ("task.create", {"description": "x", "metadata": []}, {"metadata"}),
+        ("task.create", {"description": "x", "depends_on": ["a", 1, None]}, {"depends_on[1]", "depends_on[2]"}),
+        ("task.create", {"descripton": "x", "priority": -1}, {"description", "priority", "descripton"}),
+        ("task.list", {"status": "done", "limit": 0}, {"status", "limit"}),
+        ("task.list", {"limit": 1001}, {"limit"}),
+        ("task.log", {"id": "a"}, {""}),
+        ("task.log", {"id": "a", "message": "x", "entries": []}, {""}),
+        ("task.log", {"id": "a", "entries": [{"message": 1}, {"text": "x"}]},
+         {"entries[0].message", "entries[1].message", "entries[1].text"}),
+        ("task.fail", {"id": "a", "error": {"kind": "x"}}, {"error.message"}),
+        ("task.save", {"task": {"id": 1, "logs": [{}]}}, {"task.id", "task.description", "task.logs[0].message"}),
+        ("task.claim", {"worker": "w", "lease_s": 0}, {"lease_s"}),
+        ("task.complete", {"id": "a", "lease": 2**63}, {"lease"}),
+        ("session.append", {"id": "a", "messages": []}, {"messages"}),
+        ("session.append", {"id": "a", "messages": ["x", {}, 3]}, {"messages[0]", "messages[2]"}),
+        ("task.get", {"id": "a", "idempotency_key": "k"}, {"idempotency_key"}),
+        ("actor.kill", {"name": "tasks", "how": "softly"}, {"how"}),
+    ],
+)  # fmt: skip
+def test_all_violations_are_told_at_once_with_their_paths(method: str, params: dict[str, Any], paths: set[str]) -> None:
+    assert set(violations(method, params)) == paths
+
+
+def test_an_unknown_parameter_is_told_with_the_nearest_right_name() -> None:
+    assert "description" in violations("task.create", {"descripton": "x"})["descripton"]
+
+
+def test_an_unknown_method_is_told_with_the_nearest_right_name() -> None:
+    with pytest.raises(UnknownMethod) as caught:
+        method_named("task.craete")
+    assert "task.create" in caught.value.hint
+
+
+def test_very_many_violations_are_cut() -> None:
+    found = violations("session.append", {"id": "a", "messages": list(range(10_000))})
+    assert len(found) == 100
+
+
+def test_the_commands_of_a_batch_are_checked_by_their_own_rows() -> None:
+    commands = [
+        {"method": "task.create", "params": {"description": "x"}},
+        {"method": "task.start", "params": {"id": "a"}},
+    ]
+    struct = validate(METHODS["batch.apply"], {"commands": commands})
+    assert isinstance(struct, BatchApply)
+    assert struct.commands[0].params == TaskCreate(description="x")
+
+
+def test_all_violations_in_a_batch_are_told() -> None:
+    commands = [
+        {"method": "task.create", "params": {"description": 1, "x": 2}},
+        {"method": "task.get", "params": {"id": "a"}},
+        {"method": "batch.apply", "params": {"commands": []}},
+        {"method": "task.start", "params": 7},
+        {"method": "no.such"},
+    ]
+    assert set(violations("batch.apply", {"commands": commands})) == {
+        "commands[0].params.description",
+        "commands[0].params.x",
+        "commands[1].method",
+        "commands[2].method",
+        "commands[3].params",
+        "commands[4].method",
+    }
+
+
+def test_the_key_is_taken_off_a_mutating_method() -> None:
+    assert take_key(METHODS["task.create"], {"description": "x", "idempotency_key": "k"}) == ("k", {"description": "x"})
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "é" * 101, 5, ["k"]])
+def test_what_cannot_be_a_key_is_refused_with_the_other_violations(key: Any) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        take_key(METHODS["task.create"], {"idempotency_key": key})
+    assert {one["path"] for one in caught.value.details["violations"]} == {"idempotency_key", "description"}
+
+
+def test_a_digest_does_not_depend_on_the_order_of_members() -> None:
+    assert digest("task.create", {"a": 1, "b": {"c": 2, "d": 3}}) == digest(
+        "task.create", {"b": {"d": 3, "c": 2}, "a": 1}
+    )
+
+
+def test_a_digest_depends_on_method_and_values() -> None:
+    digests = {digest("task.create", {"a": 1}), digest("task.create", {"a": "1"}), digest("task.save", {"a": 1})}
+    assert len(digests) == 3
