@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "setting up $(VENV)"
 	@rm -f $(STAMP)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## show what Perdure does: tasks, a kill -9, everything still there
@@ -30,11 +30,15 @@ up: $(STAMP) ## run Perdure in the foreground with the development configuration
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
+# All four run, whatever the first ones find: one visit shows everything.
 lint: $(STAMP) ## style, types and the architecture's import contracts
-	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy --strict $(SOURCES)
-	$(BIN)/lint-imports --no-cache
+	@status=0; for check in \
+	    "ruff check $(SOURCES)" \
+	    "ruff format --check $(SOURCES)" \
+	    "mypy --strict $(SOURCES)" \
+	    "lint-imports --no-cache"; do \
+	    echo "$$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
 
 clean: ## remove what make and the tests have made (never a state directory)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov

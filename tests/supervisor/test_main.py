@@ -23,7 +23,7 @@ def installation(tmp_path: Path) -> Path:
 
 def run(installation: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "supervisor", "version"],
+        [sys.executable, "-S", "-m", "supervisor", "version"],  # -S: no other installation is on the path
         check=False,
         cwd=installation,
         capture_output=True,
