@@ -1,0 +1,185 @@
+"""What the writer asks of a storage, whatever it is made of, and the frozen values that pass between them.
+
+Two implementations keep it, judged by one suite: `disk_store` (the real one) and `memory_store`. All methods are
+synchronous and block. The commit thread calls `recover`, `commit`, `sync`, `reopen`, `rotate` and `close`; the background
+thread calls `write_behind`, `sync_behind`, `save` and the reading ones. An OSError means that the disk refused: after one
+from `commit` or `sync` the journal is closed for good, and only `reopen` brings it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from actors.model.keys import KeyRecord
+from actors.model.state import Line, Tables, Tombstone
+from actors.model.tables import Row
+from actors.storage.behind import Behind
+
+
+@attrs.frozen(kw_only=True)
+class Cut:
+    """Everything that is true as of `seq`: what a snapshot is made of. Rows are shared, never copied."""
+
+    seq: int
+    epoch: int
+    saved_at: str
+    lease_max: int
+    metrics: Mapping[str, float | int]
+    identity: Mapping[str, Any]
+    rows: Mapping[str, Sequence[Row]]
+    """Rows by table; the table `daemon` has one."""
+    keys: Sequence[KeyRecord]
+    tombstones: Sequence[Tombstone]
+
+
+def cut_of(tables: Tables, epoch: int, identity: Mapping[str, Any], saved_at: str) -> Cut:
+    """Return the tables as they are now; takes a millisecond or two at a hundred thousand rows."""
+    return Cut(
+        seq=tables.seq,
+        epoch=epoch,
+        saved_at=saved_at,
+        lease_max=tables.lease_max,
+        metrics=tables.metrics(),
+        identity=identity,
+        rows={name: list(table.rows.values()) for name, table in tables.by_name.items()},
+        keys=list(tables.keys.records.values()),
+        tombstones=list(tables.tombstones.values()),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Recovered:
+    """What recovery found: the state, and the report of how it was found (SPEC section 5)."""
+
+    tables: Tables
+    epoch: int
+    """The highest epoch seen on disk."""
+    identity: Mapping[str, Any]
+    lines: Sequence[Line]
+    """The newest lines, for subscribers that come back."""
+    refs: frozenset[str]
+    """The commands whose lines were replayed: whoever waits for one of them can be told that it took effect."""
+    behind: Behind
+    """What still has to be written into files."""
+    report: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Appended:
+    """Lines that are in the journal, as durable as the configuration wants it."""
+
+    first_seq: int
+    last_seq: int
+    bytes: int
+    sync_s: float
+    """How long the fdatasync took; 0 when there was none."""
+
+
+@attrs.frozen(kw_only=True)
+class Saved:
+    """A snapshot in place."""
+
+    path: str
+    seq: int
+    bytes: int
+    duration_s: float
+
+
+@attrs.frozen(kw_only=True)
+class JournalSize:
+    """How much journal there is."""
+
+    bytes: int
+    segments: int
+
+
+@attrs.frozen(kw_only=True)
+class WrittenBehind:
+    """What became of a portion of files."""
+
+    edited: Sequence[str]
+    """Files that somebody had changed meanwhile; their copies are in quarantine."""
+
+
+@attrs.frozen(kw_only=True)
+class MessagesPage:
+    """Messages of a session, encoded."""
+
+    messages: Sequence[bytes]
+    next: int | None
+    """Where the next page begins (`after`), None at the end."""
+
+
+class Store(Protocol):
+    """See the module's text."""
+
+    def recover(self) -> Recovered:
+        """Find the newest state, make it durable, and be ready to commit. Raises typed errors (SPEC section 5)."""
+        ...
+
+    def commit(self, bodies: Sequence[bytes]) -> Appended:
+        """Append one line per body; durable when it returns, unless the configuration asks for less."""
+        ...
+
+    def sync(self) -> None:
+        """Make durable what `commit` appended without doing so (durability `interval`)."""
+        ...
+
+    def reopen(self, cut: Cut) -> None:
+        """Begin anew after a failed write: a fresh synced snapshot, a new segment, the old tail in quarantine."""
+        ...
+
+    def rotate(self, saved_seq: int) -> JournalSize:
+        """Begin a new segment and let go of those that nothing needs any more."""
+        ...
+
+    def write_behind(self, behind: Behind) -> WrittenBehind:
+        """Write files; may be repeated with the same contents, and changes nothing then."""
+        ...
+
+    def sync_behind(self) -> int:
+        """Make written files durable; return the seq up to which all files are."""
+        ...
+
+    def save(self, cut: Cut) -> Saved:
+        """Write a snapshot and put it in place."""
+        ...
+
+    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
+        """Read a session's messages above an index."""
+        ...
+
+    def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:
+        """Read a text log from an offset; return the bytes and the offset after them."""
+        ...
+
+    def read_report(self, report_id: str) -> bytes:
+        """Read a report's file."""
+        ...
+
+    def read_lines(self, from_seq: int, lines_max: int) -> list[Line]:
+        """Read journal lines from a seq on, as far as the journal is kept."""
+        ...
+
+    def read_archived(self, session_id: str) -> tuple[bytes, str] | None:
+        """Return the row of a session in the archive and the name it has there."""
+        ...
+
+    def backups(self) -> list[dict[str, Any]]:
+        """List the backups, newest first."""
+        ...
+
+    def verify(self) -> dict[str, Any]:
+        """Check everything on disk without changing it; return findings."""
+        ...
+
+    def health(self) -> dict[str, Any]:
+        """Return what `health` shows of the directory: free space, counts, whether it can be written."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every descriptor; the last segment is cut to its lines."""
+        ...

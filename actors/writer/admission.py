@@ -1,0 +1,82 @@
+"""Admission: which proposals may become journal lines, which are decided anew, which were written long ago.
+
+A proposal names the revs that it was decided on. The writer, who alone knows what is durable and what is in this batch
+before it, lets it pass only when they are still the rows' own. So a command that spans several actors' rows is atomic,
+and a proposal of an older epoch that still lay in a mailbox can do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from actors.messages.proposal import Forget, Proposal
+from actors.model.state import Tables
+
+
+@attrs.frozen
+class Admitted:
+    """What became of a batch of proposals, each in the order in which they came."""
+
+    lines: Sequence[Proposal]
+    """To be written, one line each."""
+    barriers: Sequence[Proposal]
+    """Nothing to write: answered when the lines are durable."""
+
+
+def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: frozenset[str]) -> Admitted:
+    """Judge a batch; refused commands go home to be decided again, those written before a crash are answered."""
+    revs: dict[tuple[str, str], int] = {}
+    keys: set[str] = set()
+    lines: list[Proposal] = []
+    barriers: list[Proposal] = []
+    refused: list[Proposal] = []
+    for proposal in proposals:
+        if proposal.epoch != epoch:
+            _answer_or_refuse(proposal, replayed, refused)
+        elif not proposal.facts and proposal.command.key is None:
+            barriers.append(proposal)
+        elif _is_current(proposal, tables, revs, keys):
+            _stage(proposal, revs, keys)
+            lines.append(proposal)
+        else:
+            refused.append(proposal)
+    _send_home(refused)
+    return Admitted(lines, barriers)
+
+
+def _answer_or_refuse(proposal: Proposal, replayed: frozenset[str], refused: list[Proposal]) -> None:
+    """A line that recovery found was written before the crash: whoever waits for it is told so now."""
+    if proposal.command.ref and proposal.command.ref in replayed:
+        proposal.request.answer(proposal.outcome)
+    else:
+        refused.append(proposal)
+
+
+def _is_current(proposal: Proposal, tables: Tables, revs: dict[tuple[str, str], int], keys: set[str]) -> bool:
+    key = proposal.command.key
+    if key is not None and (key in keys or tables.key(key) is not None):
+        return False
+    return all(_rev(tables, revs, table, row_id) == rev for table, row_id, rev in proposal.expects)
+
+
+def _rev(tables: Tables, revs: dict[tuple[str, str], int], table: str, row_id: str) -> int:
+    staged = revs.get((table, row_id))
+    if staged is not None:
+        return staged
+    row = tables.row(table, row_id)
+    return 0 if row is None else row.rev
+
+
+def _stage(proposal: Proposal, revs: dict[tuple[str, str], int], keys: set[str]) -> None:
+    for fact, row in zip(proposal.facts, proposal.rows, strict=True):
+        revs[fact.kind.table, fact.id] = 0 if row is None else row.rev
+    if proposal.command.key is not None:
+        keys.add(proposal.command.key)
+
+
+def _send_home(refused: Sequence[Proposal]) -> None:
+    for home in {proposal.home.name: proposal.home for proposal in refused}.values():
+        home.tell(Forget())
+        home.take_back([proposal.request for proposal in refused if proposal.home.name == home.name])

@@ -1,0 +1,62 @@
+"""What others ask of the disk: pages of messages and logs, old journal lines, archived rows, backups, a verification.
+
+All of it runs on the background thread, after whatever was to be written before, so a reader sees what is committed.
+The answer goes straight to whoever asked, whichever incarnation of the writer lives by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from actors.kernel.io_thread import Job
+from actors.kernel.ref import Ask
+from actors.messages.questions import ReadArchived, ReadHealth, ReadLines
+from actors.messages.request import Request
+from actors.messages.runtime import StateBackups, StateVerify
+from actors.model.errors import Internal, PerdureError, StorageFailed
+from actors.storage.contract import Store
+from actors.writer.desk import Desk
+
+_encode = msgspec.json.Encoder().encode
+
+READS: dict[type, Callable[[Store, Any], Any]] = {
+    ReadLines: lambda store, asked: store.read_lines(asked.from_seq, asked.lines_max),
+    ReadArchived: lambda store, asked: store.read_archived(asked.session_id),
+    ReadHealth: lambda store, _asked: store.health(),
+    StateBackups: lambda store, _asked: {"backups": store.backups()},
+    StateVerify: lambda store, _asked: store.verify(),
+}
+"""Question → what the store is asked."""
+
+
+def serve(desk: Desk, store: Store, letter: Any, job: Callable[[Store], Any]) -> None:
+    """Run a job on the background thread and answer the letter with what comes of it."""
+    desk.background_thread.submit(partial(job, store), partial(_answer, desk, letter))
+
+
+def read_of(asked: Any) -> Callable[[Store], Any]:
+    """Return the job that answers a question."""
+    read = READS[type(asked)]
+    return lambda store: read(store, asked)
+
+
+def _answer(desk: Desk, letter: Any, job: Job) -> None:
+    try:
+        result = job.result()
+    except PerdureError as error:
+        letter.fail(error)
+    except OSError as error:
+        letter.fail(StorageFailed(f"the disk could not be read: {error}", hint="check the disk, then ask again"))
+    except Exception as error:  # noqa: BLE001 - a defect in reading must not silence whoever waits
+        desk.log.exception("reading failed", error=repr(error))
+        letter.fail(Internal(f"reading failed: {error!r}"))
+    else:
+        if isinstance(letter, Ask):
+            letter.answer(result)
+        else:
+            request: Request = letter if isinstance(letter, Request) else letter.request
+            request.done(result if isinstance(result, bytes) else _encode(result))

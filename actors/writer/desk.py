@@ -1,0 +1,82 @@
+"""The writer's desk: what is the writer's but outlives its crashes, because it belongs to the supervisor's slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+
+from actors.kernel.clock import Clock
+from actors.kernel.io_thread import IoThread
+from actors.kernel.mailbox import Letter, Mailbox
+from actors.kernel.ref import Ref
+from actors.ledger import Ledger
+from actors.storage.contract import Store
+
+
+@attrs.frozen(kw_only=True)
+class WriterSettings:
+    """The configuration, as far as the writer depends on it. Times are in seconds."""
+
+    durability: str = "commit"
+    """commit: an acknowledged command is on disk. interval: it may be lost with the power, within the interval."""
+    durability_interval_s: float = 1.0
+    files_delay_s: float = 0.25
+    """How long a changed task may wait before its file is written."""
+    files_sync_s: float = 5.0
+    """How often files written behind are made durable: until then the journal keeps what they need."""
+    retry_s: float = 1.0
+    """How often a writer that cannot write tries the disk again."""
+    join_within_s: float = 60.0
+    """How long a new incarnation waits for the old one's I/O; beyond that the process ends. Above the worst fsync."""
+    snapshot_after_facts: int = 50_000
+
+
+class Observer(Protocol):
+    """Who counts what the writer does (metrics); called on the trio thread, must not wait."""
+
+    def committed(self, commands: int, facts: int, duration_s: float, sync_s: float) -> None:
+        """A batch is durable."""
+        ...
+
+    def saved(self, duration_s: float) -> None:
+        """A snapshot is in place."""
+        ...
+
+    def save_failed(self) -> None:
+        """A snapshot could not be written."""
+        ...
+
+    def loaded(self, duration_s: float) -> None:
+        """Recovery is over."""
+        ...
+
+
+@attrs.define(eq=False, kw_only=True)
+class Desk:
+    """See the module's text."""
+
+    mailbox: Mailbox
+    ledger: Ledger
+    clock: Clock
+    settings: WriterSettings
+    events: Ref
+    open_store: Callable[[], Store]
+    """Makes a fresh store over the state directory; called once per incarnation."""
+    observer: Observer
+    give_up: Callable[[str], None]
+    """Ends the process: the old incarnation's I/O does not end, and two writers must never be."""
+    log: Any
+    """A structured logger."""
+    commit_thread: IoThread = attrs.field(factory=lambda: IoThread("commit"))
+    background_thread: IoThread = attrs.field(factory=lambda: IoThread("background"))
+    savers: list[Letter] = attrs.field(factory=list)
+    """Whoever waits for a snapshot."""
+    store: Store | None = None
+    """The present incarnation's store; the next one closes it first."""
+
+    def close(self) -> None:
+        """Let both threads end after what is queued."""
+        self.commit_thread.close()
+        self.background_thread.close()

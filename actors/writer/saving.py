@@ -1,0 +1,116 @@
+"""Snapshots: asked for by autosave, by a client, by a long journal, and at the end.
+
+The cut is taken between two batches, in a millisecond or two; the background thread writes it while commits go on; then
+the commit thread begins a new segment and lets go of what nothing needs any more. Whoever waits for a snapshot stands on
+the desk, so that a crash of the writer does not leave them waiting for ever: the next incarnation takes it again.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from actors.kernel.io_thread import Job
+from actors.kernel.mailbox import Letter
+from actors.kernel.ref import Ask
+from actors.messages.proposal import Live
+from actors.messages.request import Request
+from actors.model.errors import StorageFailed
+from actors.storage.contract import Saved, Store, cut_of
+from actors.writer.desk import Desk
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Saving:
+    """One incarnation's snapshots."""
+
+    def __init__(self, desk: Desk, store: Store, saved_seq: int) -> None:
+        self.saved_seq = saved_seq
+        self._desk = desk
+        self._store = store
+        self._busy = False
+        self._waiting: list[Letter] = []
+        """Whoever is served by the snapshot that is under way; those on the desk wait for the next."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._busy
+
+    def ask(self, letter: Letter) -> None:
+        """Wait for a snapshot that holds everything committed up to now."""
+        self._desk.savers.append(letter)
+
+    def tick(self) -> None:
+        """Begin a snapshot when somebody waits for one or the journal has grown long."""
+        tables = self._desk.ledger.tables
+        long = tables.seq - self.saved_seq >= self._desk.settings.snapshot_after_facts
+        if self._busy or not (self._desk.savers or long):
+            return
+        self._busy = True
+        self._waiting = list(self._desk.savers)
+        ledger = self._desk.ledger
+        cut = cut_of(tables, ledger.epoch, ledger.identity, self._desk.clock.stamp())
+        self._desk.background_thread.submit(partial(self._store.save, cut), self._written)
+
+    def _written(self, job: Job) -> None:
+        self._busy = False
+        waiting, self._waiting = self._waiting, []
+        self._desk.savers[:] = [letter for letter in self._desk.savers if letter not in waiting]
+        try:
+            saved: Saved = job.result()
+        except OSError as error:
+            self._failed(waiting, error)
+        else:
+            self._succeeded(waiting, saved)
+        self._desk.mailbox.wake()
+
+    def _succeeded(self, waiting: list[Letter], saved: Saved) -> None:
+        self.saved_seq = saved.seq
+        told: dict[str, Any] = {
+            "path": saved.path,
+            "seq": saved.seq,
+            "bytes": saved.bytes,
+            "duration_s": round(saved.duration_s, 6),
+        }
+        self._desk.ledger.last_save = {**told, "at": self._desk.clock.stamp(), "monotonic_s": self._now()}
+        self._desk.observer.saved(saved.duration_s)
+        self._desk.events.tell(Live("state:saved", told))
+        self._desk.commit_thread.submit(partial(self._store.rotate, saved.seq), self._rotated)
+        for letter in waiting:
+            _answer(letter, told)
+
+    def _failed(self, waiting: list[Letter], error: OSError) -> None:
+        self._desk.ledger.save_failures += 1
+        self._desk.observer.save_failed()
+        self._desk.log.error("the snapshot could not be written; the last one stays", error=str(error))
+        self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
+        for letter in waiting:
+            letter.fail(
+                StorageFailed(
+                    f"the snapshot could not be written: {error}",
+                    hint="nothing is lost: the journal holds everything; free or repair the disk, then save again",
+                )
+            )
+
+    def _rotated(self, job: Job) -> None:
+        try:
+            size = job.result()
+        except OSError as error:
+            # The journal itself could not go on: the next commit finds it closed, and reopens it.
+            self._desk.log.error("the journal could not begin a new segment", error=str(error))
+        else:
+            self._desk.ledger.journal = {"bytes": size.bytes, "segments": size.segments}
+
+    def _now(self) -> float:
+        return self._desk.clock.monotonic_s()
+
+
+def _answer(letter: Letter, told: dict[str, Any]) -> None:
+    if isinstance(letter, Request):
+        letter.done(_encode(told))
+    elif isinstance(letter, Ask):
+        letter.answer(told)

@@ -1,0 +1,259 @@
+"""The writer actor: recovers, then makes proposals durable batch by batch, and tells everyone what is true.
+
+All proposals that wait when a commit starts share one write and one fdatasync. When they are durable the writer moves the
+tables forward, answers, tells the homes and the events actor, and notes which files follow. It never retries a failed
+write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot; while even that
+fails the writer refuses commands (`read_only`) and tries the disk again from time to time.
+
+    state       a commit fails    reopening fails   reopening works
+    OK          READ_ONLY
+    READ_ONLY                     READ_ONLY         OK
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from actors.kernel.actor import BEAT_EVERY_S, Context
+from actors.kernel.io_thread import IoThread
+from actors.kernel.mailbox import Letter
+from actors.kernel.ref import Ask
+from actors.ledger import Mode
+from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, Settled
+from actors.messages.questions import SaveNow
+from actors.messages.request import Request
+from actors.messages.runtime import StateSave
+from actors.model.errors import PerdureError, ReadOnly, StorageFailed
+from actors.model.facts import Fact
+from actors.model.keys import Command
+from actors.model.state import Line
+from actors.storage.contract import Appended, Recovered, Store, cut_of
+from actors.storage.journal import JournalBroken
+from actors.writer.admission import Admitted, admit
+from actors.writer.answers import read_of, serve
+from actors.writer.backlog import Backlog
+from actors.writer.desk import Desk
+from actors.writer.saving import Saving
+
+T = TypeVar("T")
+_encode = msgspec.json.Encoder().encode
+
+
+class _Body(msgspec.Struct, frozen=True):
+    ts: str
+    cmd: Command
+    facts: tuple[Fact, ...]
+
+
+class Writer:
+    """See the module's text. `context` is the incarnation's, to beat while the disk is waited for."""
+
+    def __init__(self, desk: Desk, context: Context) -> None:
+        self._desk = desk
+        self._ledger = desk.ledger
+        self._context = context
+        self._replayed: frozenset[str] = frozenset()
+        self._retry_at_s = 0.0
+        self._sync_at_s = float("inf")
+
+    async def setup(self) -> None:
+        """Wait for the old incarnation's I/O, recover, and show what is durable."""
+        self._ledger.mode = Mode.RECOVERING
+        await self._join()
+        self._store = self._desk.store = self._desk.open_store()
+        begun_s = self._now()
+        recovered: Recovered = await self._wait_for(self._desk.commit_thread, self._store.recover)
+        self._take_in(recovered)
+        self._backlog = Backlog(self._desk, self._store, recovered.behind)
+        self._saving = Saving(self._desk, self._store, int(recovered.report.get("base_seq") or 0))
+        self._ledger.mode = Mode.OK
+        self._ledger.reasons = []
+        self._desk.observer.loaded(self._now() - begun_s)
+        self._desk.events.tell(Live("state:loaded", dict(recovered.report)))
+
+    async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
+        """Commit the proposals as one batch; pass on what needs the disk otherwise."""
+        del tells  # nobody tells the writer anything
+        proposals: list[Proposal] = []
+        for letter in self._desk.mailbox.each(letters):
+            if isinstance(letter, Proposal):
+                proposals.append(letter)
+            else:
+                self._ask_disk(letter)
+        if proposals:
+            await self._commit(proposals)
+
+    def due_in_s(self) -> float:
+        """Return the seconds until the disk is tried again, files are due or the journal is to be synced."""
+        retry_s = self._retry_at_s - self._now() if self._ledger.mode is Mode.READ_ONLY else float("inf")
+        return min(retry_s, self._backlog.due_in_s(), self._sync_at_s - self._now())
+
+    async def tick(self) -> None:
+        """Do what time demands."""
+        if self._ledger.mode is Mode.READ_ONLY and self._now() >= self._retry_at_s:
+            await self._reopen()
+        if self._now() >= self._sync_at_s:
+            await self._sync()
+        self._backlog.tick()
+        self._saving.tick()
+
+    async def teardown(self) -> None:
+        """Take a last snapshot (files first), and close the store."""
+        while self._saving_or_writing():
+            await self._wait_for(self._desk.background_thread, lambda: None)
+            self._backlog.tick()
+        if self._ledger.mode is Mode.OK and self._ledger.tables.seq > self._saving.saved_seq:
+            cut = cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())
+            try:
+                await self._wait_for(self._desk.background_thread, self._store.sync_behind)
+                saved = await self._wait_for(self._desk.background_thread, partial(self._store.save, cut))
+                await self._wait_for(self._desk.commit_thread, partial(self._store.rotate, saved.seq))
+            except (OSError, JournalBroken) as error:
+                self._desk.log.error("the last snapshot could not be written: the journal holds it", error=str(error))
+        await self._close()
+
+    def _saving_or_writing(self) -> bool:
+        if self._backlog.idle and len(self._backlog.behind):
+            self._backlog.write_portion()
+        return not (self._backlog.idle and self._saving.idle)
+
+    async def _join(self) -> None:
+        """Both threads are idle when a job queued now has run; past a deadline two writers would be possible."""
+        with trio.move_on_after(self._desk.settings.join_within_s) as waited:
+            for thread in (self._desk.commit_thread, self._desk.background_thread):
+                await self._wait_for(thread, lambda: None)
+            await self._close()
+        if waited.cancelled_caught:
+            self._desk.give_up("the disk did not answer: the old writer's I/O has not ended")
+
+    async def _close(self) -> None:
+        store, self._desk.store = self._desk.store, None
+        if store is not None:
+            await self._wait_for(self._desk.commit_thread, store.close)
+
+    def _take_in(self, recovered: Recovered) -> None:
+        self._replayed = recovered.refs
+        ledger = self._ledger
+        ledger.tables = recovered.tables
+        ledger.epoch = max(ledger.epoch, recovered.epoch) + 1
+        ledger.identity = dict(recovered.identity)
+        ledger.recovery = dict(recovered.report)
+        ledger.recent.clear()
+        for line in recovered.lines:
+            ledger.recent.add(line)
+        ledger.files_backlog = len(recovered.behind)
+
+    def _ask_disk(self, letter: Any) -> None:
+        """Serve what is no proposal: a read, a snapshot, a question."""
+        asked = letter.message if isinstance(letter, Ask) else getattr(letter, "params", None)
+        if isinstance(asked, SaveNow | StateSave):
+            self._saving.ask(letter)
+        elif isinstance(letter, Read):
+            self._flush_files()
+            serve(self._desk, self._store, letter, letter.job)
+        elif isinstance(letter, Ask | Request):
+            serve(self._desk, self._store, letter, read_of(asked))
+
+    def _flush_files(self) -> None:
+        """A reader sees what is committed: what is not in its file yet is written first (the thread keeps the order)."""
+        if len(self._backlog.behind):
+            self._backlog.write_portion()
+
+    async def _commit(self, proposals: Sequence[Proposal]) -> None:
+        if self._ledger.mode is not Mode.OK:
+            self._refuse(proposals, partial(ReadOnly, "the disk cannot be written: " + "; ".join(self._ledger.reasons)))
+            return
+        admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._replayed)
+        if admitted.lines:
+            stamp = self._desk.clock.stamp()
+            bodies = [_encode(_Body(stamp, line.command, line.facts))[1:-1] for line in admitted.lines]
+            begun_s = self._now()
+            try:
+                appended: Appended = await self._wait_for(
+                    self._desk.commit_thread, partial(self._store.commit, bodies)
+                )
+            except (OSError, JournalBroken) as error:
+                await self._failed([*admitted.lines, *admitted.barriers], error)
+                return
+            self._absorb(admitted.lines, appended, stamp)
+            self._observe(admitted, appended, self._now() - begun_s)
+        self._answer(admitted)
+
+    def _absorb(self, lines: Sequence[Proposal], appended: Appended, stamp: str) -> None:
+        tables = self._ledger.tables
+        for seq, proposal in enumerate(lines, appended.first_seq):
+            line = Line(seq=seq, ts=stamp, cmd=proposal.command, facts=proposal.facts)
+            before = [tables.row(fact.kind.table, fact.id) for fact in line.facts]
+            tables.absorb(line, proposal.rows)
+            self._ledger.recent.add(line)
+            self._backlog.behind.note(line, proposal.rows, before)
+        self._backlog.noted()
+        if self._desk.settings.durability == "interval" and self._sync_at_s == float("inf"):
+            self._sync_at_s = self._now() + self._desk.settings.durability_interval_s
+
+    def _answer(self, admitted: Admitted) -> None:
+        done = [*admitted.lines, *admitted.barriers]
+        for proposal in done:
+            proposal.request.answer(proposal.outcome)
+        for home in {proposal.home.name: proposal.home for proposal in done}.values():
+            home.tell(Settled([proposal for proposal in done if proposal.home.name == home.name]))
+        if admitted.lines:
+            self._desk.events.tell(Committed(self._ledger.tables.seq))
+
+    def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
+        facts = sum(len(line.facts) for line in admitted.lines)
+        self._desk.observer.committed(len(admitted.lines), facts, duration_s, appended.sync_s)
+
+    async def _failed(self, proposals: Sequence[Proposal], error: Exception) -> None:
+        """A write failed: tell it, believe nothing of the tail, and begin the journal anew."""
+        self._desk.log.error("a commit failed: nothing of it is acknowledged", error=str(error))
+        self._ledger.mode = Mode.READ_ONLY
+        self._ledger.reasons = [f"the journal could not be written: {error}"]
+        self._refuse(proposals, partial(StorageFailed, f"the journal could not be written: {error}"))
+        self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
+        await self._reopen()
+
+    async def _reopen(self) -> None:
+        await self._wait_for(self._desk.background_thread, lambda: None)
+        cut = cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())
+        try:
+            await self._wait_for(self._desk.commit_thread, partial(self._store.reopen, cut))
+        except OSError as error:
+            self._ledger.reasons = [f"the disk cannot be written: {error}"]
+            self._retry_at_s = self._now() + self._desk.settings.retry_s
+            return
+        self._ledger.mode = Mode.OK
+        self._ledger.reasons = []
+        self._saving.saved_seq = cut.seq
+        self._desk.log.warning("the journal goes on behind a fresh snapshot", seq=cut.seq)
+
+    async def _sync(self) -> None:
+        self._sync_at_s = float("inf")
+        try:
+            await self._wait_for(self._desk.commit_thread, self._store.sync)
+        except (OSError, JournalBroken) as error:
+            await self._failed([], error)
+
+    def _refuse(self, proposals: Sequence[Proposal], make: Callable[[], PerdureError]) -> None:
+        for home in {proposal.home.name: proposal.home for proposal in proposals}.values():
+            home.tell(Forget())
+        for proposal in proposals:
+            proposal.fail(make())
+
+    async def _wait_for(self, thread: IoThread, call: Callable[[], T]) -> T:
+        """Wait for a job and beat meanwhile: a slow disk is no hung actor."""
+        job = thread.submit(call)
+        while not job.ended.is_set():
+            with trio.move_on_after(BEAT_EVERY_S):
+                await job.ended.wait()
+            self._context.beat()
+        result: T = job.result()
+        return result
+
+    def _now(self) -> float:
+        return self._desk.clock.monotonic_s()
