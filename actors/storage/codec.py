@@ -19,6 +19,7 @@ SEAL_BYTES: Final = len(b',"crc":"') + CRC_BYTES + len(b'"}')
 """What sealing adds in the place of the closing brace."""
 
 _SEAL_HEAD: Final = b',"crc":"'
+_SEAL_HEAD_FIRST: Final = b'"crc":"'
 _SEAL_TAIL: Final = b'"}'
 
 
@@ -33,6 +34,12 @@ class Bad(StrEnum):
     FORM = "not in the form this version writes"
     UNFINISHED = "the line has no end"
     TOO_LONG = "longer than any line written"
+    NEWER = "written by a newer version"
+    UNREADABLE = "the disk cannot read it"
+    MISSING = "lines are missing here"
+    REPEATED = "a line that was there before"
+    LATE = "a line out of its order"
+    PREV = "does not follow the line before it"
 
 
 def crc_hex(data: bytes, salt: int = 0) -> bytes:
@@ -46,20 +53,21 @@ def salt_of(name: str) -> int:
 
 
 def seal(body: bytes, salt: int = 0) -> bytes:
-    """Return the JSON object `body` (bytes from `{` to `}`, not empty, no line feed) with its crc as the last member.
+    """Return the JSON object `body` (bytes from `{` to `}`, no line feed) with its crc as the last member.
 
     Raises ValueError when `body` is not such bytes: that is a defect of the caller, and nothing was written.
     """
-    if body[:1] != b"{" or body[-1:] != b"}" or len(body) < 3 or b"\n" in body:  # noqa: PLR2004 - `{` x `}`
-        raise ValueError("only a JSON object with members, on one line, can be sealed")
+    if body[:1] != b"{" or body[-1:] != b"}" or b"\n" in body:
+        raise ValueError("only a JSON object on one line can be sealed")
     covered = body[:-1]
-    return b"%b%b%08x%b" % (covered, _SEAL_HEAD, crc32(covered, salt), _SEAL_TAIL)
+    head = _SEAL_HEAD if len(covered) > 1 else _SEAL_HEAD_FIRST
+    return b"%b%b%08x%b" % (covered, head, crc32(covered, salt), _SEAL_TAIL)
 
 
 def unseal(line: bytes, salt: int = 0) -> bytes | Bad:
     """Return the object that was sealed, without its crc, or why the line is not believed. Never raises."""
-    if len(line) < SEAL_BYTES + 2:
-        return Bad.SHORT if line.strip(b"\0 ") else Bad.EMPTY
+    if len(line) <= SEAL_BYTES:
+        return b"{}" if line == seal(b"{}", salt) else Bad.SHORT if line.strip(b"\0 ") else Bad.EMPTY
     if line[-SEAL_BYTES:-10] != _SEAL_HEAD or line[-2:] != _SEAL_TAIL:
         return Bad.UNSEALED
     covered = line[:-SEAL_BYTES]

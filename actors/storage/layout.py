@@ -18,7 +18,8 @@ from attrs import field, frozen
 from actors.storage.files import TEMPORARY_MARK, Disk
 
 FORMAT_VERSION: Final = "2.0.0"
-FORMAT_MAJOR: Final = 2
+KNOWN_VERSION: Final = (2, 0)
+"""Major and minor of the newest format that this program reads; the third number never changes the format."""
 
 DIRECTORIES: Final = ("journal", "tasks", "sessions", "logs", "reports", "archive", "quarantine", "spool")
 _MARKS: Final = frozenset(
@@ -27,7 +28,7 @@ _MARKS: Final = frozenset(
 _SEGMENT: Final = re.compile(r"(?!0{20})(\d{20})\.jsonl")
 _BACKUP: Final = re.compile(r"state\.backup\.(\d{8}T\d{6}\.\d{6}Z)\.(\d{1,20})\.json")
 _BACKUP_V1: Final = re.compile(r"state\.backup\.(?!\d{8}T).*\.json")
-_VERSION: Final = re.compile(rb'"version"\s*:\s*"(\d{1,9})[^"]{0,40}"')
+_VERSION: Final = re.compile(rb'"version"\s*:\s*"(\d{1,9})(?:\.(\d{1,9}))?[^"]{0,40}"')
 _OWN_TEMPORARIES: Final = tuple(f"{name}{TEMPORARY_MARK}" for name in ("identity.json", "state.json"))
 _HEAD_BYTES: Final = 64 << 10
 _STATE_V1_BYTES_MAX: Final = 256 << 20  # a whole version 1 state is parsed to be recognised; none was ever this big
@@ -246,25 +247,27 @@ def classify(disk: Disk, layout: Layout) -> Standing:
     return Standing.OURS if "state.json" in names and _is_damaged(disk, layout.state) else Standing.FOREIGN
 
 
-def state_major(disk: Disk, path: Path) -> int | None:
-    """Return the major version that the file at `path` says it has, None when it says none or cannot be read."""
+def read_version(disk: Disk, path: Path) -> tuple[int, int] | None:
+    """Return the major and minor version that the file at `path` says it has, None when it says none."""
     try:
         head = disk.read_file(path, _HEAD_BYTES, links_max=2)
     except OSError:
         return None
     match = _VERSION.search(head)
-    return int(match[1]) if match else None
+    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 def _standing_of_state(disk: Disk, path: Path) -> Standing | None:
     """Judge by state.json alone; None when it says nothing (damaged, or somebody else's)."""
-    major = state_major(disk, path)
-    if major is not None and major >= FORMAT_MAJOR:
+    version = read_version(disk, path)
+    if version is not None and version >= (2, 0):
         return Standing.OURS
     state = _json_object(disk, path)
     if state is None:
         return None
-    if major == 1 or (major is None and any(isinstance(state.get(name), list) for name in ("tasks", "sessions"))):
+    if (version or (0, 0))[0] == 1 or (
+        version is None and any(isinstance(state.get(name), list) for name in ("tasks", "sessions"))
+    ):
         return Standing.VERSION_1
     return None
 

@@ -1,0 +1,97 @@
+"""Cutting the end of the journal, at a start and after a failure, so that nothing doubtful is built upon.
+
+Three steps, each durable before the next: what is cut is copied to quarantine; the new end is put in place as a segment
+of its own (with the good lines above D, or empty), which by the rule of authority supersedes the old end at once; only
+then the old file is cut. A crash between any two leaves a journal that the next recovery brings to the same state.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attrs import frozen
+
+from actors.storage.files import Disk
+from actors.storage.journal import FailedTail
+from actors.storage.journal_lines import read_content_end
+from actors.storage.journal_scan import ScanReport, Tail
+from actors.storage.layout import Layout
+from actors.storage.quarantine import Quarantine
+from actors.storage.segments import begin_segment, copy_segment
+
+TORN_REASON = "torn end of the journal: written, never acknowledged"
+SUPERSEDED_REASON = "end of an older segment that a newer one has superseded"
+FAILED_REASON = "end of the journal whose write or sync failed"
+UNREADABLE_REASON = "segment that the disk cannot read to its end"
+
+
+@frozen
+class TailOutcome:
+    """What was done to the end of the journal."""
+
+    copied_bytes: int
+    """Good lines above D, now in a synced segment."""
+    cut_bytes: int
+    """Torn bytes, now in quarantine."""
+    zeros_bytes: int
+    """Zeros after the last line, cut."""
+
+
+def make_tail_durable(disk: Disk, layout: Layout, report: ScanReport, quarantine: Quarantine) -> TailOutcome:
+    """Make everything that the scan gave out durable, and cut what it called torn. Raises OSError.
+
+    Afterwards a Journal may be begun at `report.next_seq`. Doing it again changes nothing.
+    """
+    for old in report.superseded:
+        quarantine.keep_bytes(old.path, old.offset, old.length_bytes, SUPERSEDED_REASON)
+        _cut(disk, old.path, old.offset)
+    tail = report.tail
+    if tail is None:
+        return TailOutcome(0, 0, 0)
+    if tail.is_unreadable:
+        return _leave_unreadable(disk, layout, tail, quarantine)
+    if tail.content_end > tail.good_end:
+        quarantine.keep_bytes(tail.path, tail.good_end, tail.content_end - tail.good_end, TORN_REASON)
+    outcome = TailOutcome(
+        tail.good_end - tail.start, tail.content_end - tail.good_end, tail.size_bytes - tail.content_end
+    )
+    if tail.good_end > tail.start:
+        copy = copy_segment(disk, layout, tail.path, tail.start, tail.good_end, report.durable + 1)
+        if copy != tail.path:
+            _cut(disk, tail.path, tail.start)
+    elif tail.size_bytes > tail.good_end:
+        _cut(disk, tail.path, tail.good_end)
+    return outcome
+
+
+def supersede_tail(disk: Disk, layout: Layout, failed: FailedTail, quarantine: Quarantine) -> None:
+    """Set aside everything that a broken journal wrote after its last sync. Raises OSError while the disk stays bad.
+
+    Afterwards a Journal may be begun at `failed.durable_seq` + 1. Doing it again changes nothing.
+    """
+    first_seq = failed.durable_seq + 1
+    target = layout.segment(first_seq)
+    content_end = read_content_end(disk, failed.path, failed.offset)
+    if content_end > failed.offset:
+        quarantine.keep_bytes(failed.path, failed.offset, content_end - failed.offset, FAILED_REASON)
+    if target == failed.path:
+        copy_segment(disk, layout, failed.path, 0, 0, first_seq)
+        return
+    descriptor, _ = begin_segment(disk, layout, first_seq)
+    disk.close(descriptor)
+    _cut(disk, failed.path, failed.offset)
+
+
+def _leave_unreadable(disk: Disk, layout: Layout, tail: Tail, quarantine: Quarantine) -> TailOutcome:
+    """Move what could be read to a new file under the old name; the old file lives on in quarantine."""
+    quarantine.keep_link(tail.path, UNREADABLE_REASON)
+    copy_segment(disk, layout, tail.path, 0, tail.good_end, int(tail.path.stem))
+    return TailOutcome(tail.good_end, 0, 0)
+
+
+def _cut(disk: Disk, path: Path, length_bytes: int) -> None:
+    """Cut the file, durably."""
+    with disk.opened(path, os.O_WRONLY) as descriptor:
+        disk.ftruncate(descriptor, length_bytes)
+        disk.fsync(descriptor)
