@@ -1,0 +1,128 @@
+"""
+The supervisor process, put together: what it holds, in which order it takes it, and how it ends.
+
+Taken in this order and let go in the reverse: the state directory, the lock, the log, the socket; then the supervision
+tree runs the runtime until somebody says stop. Who may say so: a signal, a client (through the runtime), the end of
+standard input, a runtime that refuses to run here (exit codes 2, 6, 7), or the tree, when the restart intensity is
+used up (70).
+
+Signals. The first SIGTERM or SIGINT stops in order: the runtime saves and exits, within `supervisor.stop_grace_s`; exit
+code 0. The second one stops at once: everything is killed (what was acknowledged is durable anyway), and the exit
+code is 128 plus the signal's number, as of a process that died of it. SIGHUP reads the configuration again.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from supervisor.config import Config
+from supervisor.log_file import LogFile, LogRefused, Rotation, open_log
+from supervisor.logs import configure_to_stream, get_logger, quiet
+from supervisor.root import directory
+from supervisor.root.board import Phase
+from supervisor.root.desk import Holdings, RootDesk
+from supervisor.root.errors import CannotRun, NotAStateDirectory
+from supervisor.root.listener import listen
+from supervisor.root.lock import StateLock
+from supervisor.root.notify import Notifier
+from supervisor.root.options import RootOptions
+from supervisor.root.ready import ReadyLine
+from supervisor.root.sink import Sink
+
+EXIT_BY_SIGNAL: Final = 128
+
+_log: Final = get_logger("supervision:root")
+
+
+def run(options: RootOptions) -> int:
+    """
+    Run Perdure until it is told to stop; return the exit code (SPEC section 9).
+
+    What keeps it from starting, or ends it, is told on standard error in one line. Call it from the main thread of a
+    process that is its own: it handles signals, and its death is to end its children.
+    """
+    os.umask(0o077)
+    try:
+        return trio.run(partial(_hold_and_serve, options), restrict_keyboard_interrupt_to_checkpoints=True)
+    except CannotRun as error:
+        sys.stderr.write(f"perdure: {error.message}; {error.hint}\n")
+        return error.exit_code
+
+
+async def _hold_and_serve(options: RootOptions) -> int:
+    with (
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
+        contextlib.ExitStack() as stack,
+    ):
+        desk = RootDesk(options, _take_hold(options, stack))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, desk)
+            nursery.start_soon(desk.feed_watchdog)
+            code = await desk.supervise()
+            nursery.cancel_scope.cancel(reason="the root is done")
+    if desk.failure is not None:
+        raise desk.failure
+    return code
+
+
+async def _obey(signals: AsyncIterator[int], desk: RootDesk) -> None:
+    async for number in signals:
+        if number == signal.SIGHUP:
+            desk.reload()
+        elif desk.stopping:
+            desk.stop_at_once(EXIT_BY_SIGNAL + number)
+        else:
+            desk.stop(signal.Signals(number).name)
+
+
+def _take_hold(options: RootOptions, stack: contextlib.ExitStack) -> Holdings:
+    """Take everything that a root holds; `stack` lets it go in the reverse order. Raises `CannotRun`."""
+    environment = dict(options.environment)
+    state_path = Path(os.path.realpath(options.state_path.expanduser()))
+    ready_line = ReadyLine(options.ready_fd)
+    stack.callback(ready_line.close)
+    prepared = directory.prepare(state_path)
+    lock = StateLock.acquire(state_path, Phase.STARTING)
+    stack.callback(lock.release)
+    log_file = _open_log(options.config, state_path)
+    if log_file is not None:
+        stack.callback(log_file.close)
+    sink = Sink(log_file, options.echo)
+    configure_to_stream(sink.stream, options.config.log.level, options.config.log.debug)
+    stack.callback(quiet)
+    if log_file is None:
+        _log.error("the log file cannot be written; lines go to standard error only")
+    if prepared.repaired_mode is not None:
+        _log.warning("the state directory was open to others; repaired", was=f"{prepared.repaired_mode:o}")
+    notifier = Notifier.taken_from(environment)
+    stack.callback(notifier.close)
+    listening = listen(state_path, environment)
+    stack.callback(listening.close)
+    return Holdings(
+        state_path=state_path,
+        environment=environment,
+        lock=lock,
+        notifier=notifier,
+        listener=listening,
+        ready_line=ready_line,
+        log_file=log_file,
+        take_line=sink.relay,
+    )
+
+
+def _open_log(config: Config, state_path: Path) -> LogFile | None:
+    """A planted log is refused; a disk that is full or failing is no reason to stay down."""
+    rotation = Rotation(rotate_bytes=config.log.rotate_bytes, rotated_kept=config.log.rotated_kept)
+    try:
+        return open_log(state_path / "logs" / "perdure.log", rotation)
+    except LogRefused as error:
+        raise NotAStateDirectory(f"{error.filename} {error.strerror}; it was left untouched") from None
+    except OSError:
+        return None
