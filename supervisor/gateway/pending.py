@@ -1,0 +1,104 @@
+"""A call on its way: where its answer belongs, and how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from actors.messages.bounds import Params
+from actors.messages.request import Outcome, Request
+from actors.model.errors import PerdureError
+from supervisor.gateway.connection import LOCAL, Connection
+from supervisor.wire import jsonrpc
+from supervisor.wire.methods import Method
+
+NO_METHOD: Final = Method("(none)", Params, LOCAL, "the row of what is no call", "nothing")
+
+
+class BatchReplies:
+    """The replies of one batch; they leave as one array when all are there."""
+
+    __slots__ = ("_connection", "_gathered_bytes", "_left", "_replies")
+
+    def __init__(self, connection: Connection, calls: int) -> None:
+        self._connection = connection
+        self._gathered_bytes = 0
+        self._left = calls
+        self._replies: list[bytes | None] = [None] * calls
+
+    def put(self, place: int, reply: bytes | None) -> None:
+        """Take the reply to the call at `place`; None for a notification."""
+        connection = self._connection
+        self._left -= 1
+        if reply is not None and not connection.mute:
+            self._replies[place] = reply
+            self._gathered_bytes += len(reply)
+            connection.gathered_bytes += len(reply)
+        if self._left:
+            return
+        connection.gathered_bytes -= self._gathered_bytes
+        wanted = [reply for reply in self._replies if reply is not None]
+        if wanted:
+            connection.put(jsonrpc.batch(wanted))
+
+
+class Pending:
+    """A call that is not answered; its `answer` is what its request replies to.
+
+    `left_at` is when it left for its actor, None until then.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_batch",
+        "_call_id",
+        "_place",
+        "connection",
+        "key",
+        "left_at",
+        "row",
+        "size_bytes",
+        "taken_at",
+    )
+
+    def __init__(
+        self,
+        answered: Callable[[Pending, Outcome], None],
+        connection: Connection,
+        call_id: bytes | None,
+        batch: BatchReplies | None = None,
+        place: int = 0,
+    ) -> None:
+        self._answered = answered
+        self._batch = batch
+        self._call_id = call_id
+        self._place = place
+        self.connection = connection
+        self.row = NO_METHOD
+        self.key: str | None = None
+        self.size_bytes = 0
+        self.taken_at = time.monotonic()
+        self.left_at: float | None = None
+
+    def answer(self, outcome: Outcome) -> None:
+        """Take what became of the request."""
+        self._answered(self, outcome)
+
+    def succeed(self, result: bytes) -> None:
+        """Queue the reply that holds an encoded result."""
+        self._reply(None if self._call_id is None else jsonrpc.success(self._call_id, result))
+
+    def fail(self, error: PerdureError) -> None:
+        """Queue the reply that tells an error."""
+        self._reply(None if self._call_id is None else jsonrpc.failure(self._call_id, error))
+
+    def _reply(self, line: bytes | None) -> None:
+        if self._batch is not None:
+            self._batch.put(self._place, line)
+        elif line is not None:
+            self.connection.put(line)
+
+
+Waiting = tuple[Pending, Request]
+"""A command that may not leave yet."""
