@@ -31,9 +31,9 @@ Answer = bytes | Callable[[Any], bytes]
 Query = Callable[[Tables, Any, At], Answer]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(eq=False, kw_only=True)
 class Place:
-    """Where an actor stands: its own mailbox, the way down, what it reads, its time and its rules."""
+    """Where an actor stands: its mailbox, the way down, what it reads, its time, and its rules, which may change."""
 
     mailbox: Mailbox
     writer: Ref

@@ -8,7 +8,7 @@ supervisor. The loop beats while it waits, so that an idle actor is not taken fo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import trio
@@ -24,8 +24,12 @@ class Context(Protocol):
 
     stopping: trio.Event
 
-    def ready(self, details: Any = None) -> None:
+    def ready(self, details: Mapping[str, object] | None = None) -> None:
         """Say that setup is over."""
+        ...
+
+    def excuse(self) -> None:
+        """Say that the crash to come counts for the letter that caused it twice, not against the actor."""
         ...
 
     def beat(self) -> None:
@@ -61,15 +65,6 @@ class Behaviour(Protocol):
         ...
 
 
-class SuspectCrash(Exception):
-    """A crash by a letter that had crashed the actor before: it counts for the letter, not against the actor.
-
-    The supervisor's intensity counts the first crash only (SPEC section 2).
-    """
-
-    counts = False
-
-
 async def serve(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:
     """Live one incarnation of an actor, until it is asked to stop or crashes."""
     crash: Exception | None = None
@@ -98,18 +93,12 @@ async def _live(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> Exc
         mailbox.give_back()
         raise
     except Exception as crash:  # noqa: BLE001 - whatever ends an actor is the supervisor's to judge
-        return _blame(crash, mailbox)
-    return None
-
-
-def _blame(crash: Exception, mailbox: Mailbox) -> Exception:
-    crash_id = secrets.token_hex(6)
-    crash.add_note(f"crash id {crash_id}")
-    if not mailbox.crashed(crash_id):
+        crash_id = secrets.token_hex(6)
+        crash.add_note(f"crash id {crash_id}")
+        if mailbox.crashed(crash_id):
+            context.excuse()
         return crash
-    suspect = SuspectCrash(f"{type(crash).__name__}: {crash}")
-    suspect.__cause__ = crash
-    return suspect
+    return None
 
 
 async def _turn(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:

@@ -20,10 +20,13 @@ T = TypeVar("T")
 class Job:
     """One call under way: its end, and what came of it."""
 
-    __slots__ = ("_call", "_error", "_result", "_token", "ended")
+    __slots__ = ("_call", "_error", "_result", "_then", "_token", "ended")
 
-    def __init__(self, call: Callable[[], Any], token: trio.lowlevel.TrioToken) -> None:
+    def __init__(
+        self, call: Callable[[], Any], token: trio.lowlevel.TrioToken, then: Callable[[Job], None] | None
+    ) -> None:
         self.ended = trio.Event()
+        self._then = then
         self._call = call
         self._token = token
         self._result: Any = None
@@ -36,9 +39,14 @@ class Job:
         except BaseException as error:  # noqa: BLE001 - whatever it was, it belongs to whoever waits
             self._error = error
         try:
-            self._token.run_sync_soon(self.ended.set)
+            self._token.run_sync_soon(self._end)
         except trio.RunFinishedError:
             return  # the loop is gone, and with it everyone who could wait
+
+    def _end(self) -> None:
+        self.ended.set()
+        if self._then is not None:
+            self._then(self)
 
     def result(self) -> Any:
         """Return what the call returned, or raise what it raised; valid once it has ended."""
@@ -55,9 +63,9 @@ class IoThread:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, call: Callable[[], Any]) -> Job:
-        """Queue a call; wait for `job.ended`, then take `job.result()`."""
-        job = Job(call, trio.lowlevel.current_trio_token())
+    def submit(self, call: Callable[[], Any], then: Callable[[Job], None] | None = None) -> Job:
+        """Queue a call; wait for `job.ended`, or let `then` be called on the loop, and take `job.result()`."""
+        job = Job(call, trio.lowlevel.current_trio_token(), then)
         self._jobs.put(job)
         return job
 

@@ -61,6 +61,7 @@ class Mailbox:
         self.letters_max = letters_max
         self.depth_max_seen = 0
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
+        self.dead_letters_count = 0
         self._depth = 0
         self._send, self._receive = trio.open_memory_channel[tuple[bool, Sequence[Any]]](float("inf"))
         self._suspects: deque[Letter] = deque()
@@ -197,5 +198,6 @@ class Mailbox:
 
     def _bury(self, letter: Letter, crash_id: str) -> None:
         what = getattr(letter, "method", type(letter).__name__)
+        self.dead_letters_count += 1
         self.dead_letters.append(DeadLetter(mailbox=self.name, what=what, crash_id=crash_id))
         letter.fail(ActorCrashed(f"{what} crashed the actor {self.name} twice", crash_id=crash_id))

@@ -29,6 +29,11 @@ class Ask:
     _error: PerdureError | None = None
     _answered: trio.Event = attrs.field(factory=trio.Event)
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer, or the error, is there."""
+        return self._answered.is_set()
+
     def answer(self, value: Any) -> None:
         """Answer; a second answer changes nothing."""
         if not self._answered.is_set():

@@ -69,9 +69,7 @@ class Backlog:
         portion = self.behind.take(TASK_FILES_MAX)
         self._busy = True
         self._unsynced = True
-        self._desk.background_thread.submit(
-            partial(self._store.write_behind, portion), partial(self._written, portion)
-        )
+        self._desk.background_thread.submit(partial(self._store.write_behind, portion), partial(self._written, portion))
 
     def _written(self, portion: Behind, job: Job) -> None:
         self._busy = False

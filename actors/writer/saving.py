@@ -1,8 +1,8 @@
 """Snapshots: asked for by autosave, by a client, by a long journal, and at the end.
 
-The cut is taken between two batches, in a millisecond or two; the background thread writes it while commits go on; then
-the commit thread begins a new segment and lets go of what nothing needs any more. Whoever waits for a snapshot stands on
-the desk, so that a crash of the writer does not leave them waiting for ever: the next incarnation takes it again.
+The cut is taken between two batches, in a millisecond or two; the background thread writes it while commits go on;
+then the commit thread begins a new segment and lets go of what nothing needs any more. Whoever waits for a snapshot
+stands on the desk, so that a crash of the writer does not leave them waiting: the next incarnation takes it again.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Saving:
     def _failed(self, waiting: list[Letter], error: OSError) -> None:
         self._desk.ledger.save_failures += 1
         self._desk.observer.save_failed()
-        self._desk.log.error("the snapshot could not be written; the last one stays", error=str(error))
+        self._desk.log.warning("the snapshot could not be written; the last one stays", error=str(error))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
         for letter in waiting:
             letter.fail(
@@ -101,7 +101,7 @@ class Saving:
             size = job.result()
         except OSError as error:
             # The journal itself could not go on: the next commit finds it closed, and reopens it.
-            self._desk.log.error("the journal could not begin a new segment", error=str(error))
+            self._desk.log.warning("the journal could not begin a new segment", error=str(error))
         else:
             self._desk.ledger.journal = {"bytes": size.bytes, "segments": size.segments}
 

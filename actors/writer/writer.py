@@ -1,9 +1,9 @@
 """The writer actor: recovers, then makes proposals durable batch by batch, and tells everyone what is true.
 
-All proposals that wait when a commit starts share one write and one fdatasync. When they are durable the writer moves the
-tables forward, answers, tells the homes and the events actor, and notes which files follow. It never retries a failed
-write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot; while even that
-fails the writer refuses commands (`read_only`) and tries the disk again from time to time.
+All proposals that wait when a commit starts share one write and one fdatasync. When they are durable the writer moves
+the tables forward, answers, tells the homes and the events actor, and notes which files follow. It never retries a
+failed write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot; while even
+that fails the writer refuses commands (`read_only`) and tries the disk again from time to time.
 
     state       a commit fails    reopening fails   reopening works
     OK          READ_ONLY
@@ -32,7 +32,7 @@ from actors.model.errors import PerdureError, ReadOnly, StorageFailed
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
-from actors.storage.contract import Appended, Recovered, Store, cut_of
+from actors.storage.contract import Appended, Recovered, cut_of
 from actors.storage.journal import JournalBroken
 from actors.writer.admission import Admitted, admit
 from actors.writer.answers import read_of, serve
@@ -114,7 +114,7 @@ class Writer:
                 saved = await self._wait_for(self._desk.background_thread, partial(self._store.save, cut))
                 await self._wait_for(self._desk.commit_thread, partial(self._store.rotate, saved.seq))
             except (OSError, JournalBroken) as error:
-                self._desk.log.error("the last snapshot could not be written: the journal holds it", error=str(error))
+                self._desk.log.warning("the last snapshot could not be written: the journal holds it", error=str(error))
         await self._close()
 
     def _saving_or_writing(self) -> bool:
@@ -160,7 +160,7 @@ class Writer:
             serve(self._desk, self._store, letter, read_of(asked))
 
     def _flush_files(self) -> None:
-        """A reader sees what is committed: what is not in its file yet is written first (the thread keeps the order)."""
+        """What is not in its file yet is written first (the thread keeps the order): a reader sees what is committed."""
         if len(self._backlog.behind):
             self._backlog.write_portion()
 
@@ -174,9 +174,7 @@ class Writer:
             bodies = [_encode(_Body(stamp, line.command, line.facts))[1:-1] for line in admitted.lines]
             begun_s = self._now()
             try:
-                appended: Appended = await self._wait_for(
-                    self._desk.commit_thread, partial(self._store.commit, bodies)
-                )
+                appended: Appended = await self._wait_for(self._desk.commit_thread, partial(self._store.commit, bodies))
             except (OSError, JournalBroken) as error:
                 await self._failed([*admitted.lines, *admitted.barriers], error)
                 return

@@ -1,0 +1,284 @@
+"""Who is built from what: the runtime's actors, their mailboxes, their order of start (the composition root's plan).
+
+    runtime ── one_for_one
+       ├── core ── rest_for_one: writer, then domain ── one_for_one: tasks, sessions, runs, events, reports, autosave
+       └── gateway
+
+Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions, the
+gateway's connections. What a crash may take is made anew by the `run` function of each child.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from actors.autosave import Autosave, Watch
+from actors.decisions.decision import Rules
+from actors.domain import Place
+from actors.events import Events
+from actors.kernel.actor import Behaviour, serve
+from actors.kernel.clock import Clock
+from actors.kernel.mailbox import Mailbox
+from actors.kernel.ref import Ref
+from actors.ledger import Ledger, RecentLines
+from actors.model.errors import ShuttingDown
+from actors.model.state import Limits as TableLimits
+from actors.reports import Reports
+from actors.runs import Runs
+from actors.sessions import Sessions
+from actors.storage.disk_store import DiskStore, StorageSettings
+from actors.storage.files import Disk
+from actors.storage.layout import Layout
+from actors.subscriptions import Subscriptions
+from actors.tasks import Tasks
+from actors.writer import Desk, Writer, WriterSettings
+from supervisor.config.schema import Config
+from supervisor.gateway.gateway import Gateway
+from supervisor.gateway.limits import Limits as GatewayLimits
+from supervisor.gateway.observer import Tally
+from supervisor.local.methods import local_methods
+from supervisor.local.office import Office
+from supervisor.logs import get_logger
+from supervisor.metrics import RuntimeMetrics
+from supervisor.tree.context import ChildContext
+from supervisor.tree.policy import Backoff, Intensity
+from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
+
+LETTERS_MAX: Final = 8192
+"""Commands that wait for one actor: four of its batches. Beyond that the gateway reads no more: back-pressure."""
+
+WRITER_LETTERS_MAX: Final = 32_768
+"""The writer takes what all the others hand on, a batch (2048) of each at once, many times over."""
+
+DOMAIN: Final = ("tasks", "sessions", "runs", "events", "reports", "autosave")
+"""In the order of their start."""
+
+DAY_S: Final = 86_400
+
+_log = get_logger("supervision:actors")
+
+
+@attrs.frozen(kw_only=True)
+class Birth:
+    """What the root tells a runtime at its start."""
+
+    config: Config
+    state_path: Path
+    listener: socket.socket
+    incarnation: int
+    root_pid: int
+    started_at: str
+    version: str
+
+
+class Assembly:
+    """One runtime, built and not yet started: `spec` is what the supervisor runs."""
+
+    def __init__(
+        self,
+        birth: Birth,
+        clock: Clock,
+        *,
+        ask_shutdown: Callable[[], None],
+        ask_reload: Callable[[], None],
+        give_up: Callable[[str], None],
+    ) -> None:
+        config = birth.config
+        self._birth = birth
+        self.mailboxes = {name: Mailbox(name, LETTERS_MAX) for name in DOMAIN}
+        self.mailboxes["writer"] = Mailbox("writer", WRITER_LETTERS_MAX)
+        refs = {name: Ref(mailbox) for name, mailbox in self.mailboxes.items()}
+        self.ledger = Ledger(recent=RecentLines(max(1, config.events.cache_size)))
+        tally = Tally()
+        metrics = RuntimeMetrics(tally, self.ledger, self.mailboxes)
+        self.storage_settings = storage_settings(config)
+        self.desk = Desk(
+            mailbox=self.mailboxes["writer"],
+            ledger=self.ledger,
+            clock=clock,
+            settings=writer_settings(config),
+            events=refs["events"],
+            open_store=self._open_store,
+            observer=metrics,
+            give_up=give_up,
+            log=get_logger("persistence:writer"),
+        )
+        self.watch = Watch(interval_s=config.state.autosave_interval_s, pid=birth.root_pid, started_at=birth.started_at)
+        self.places = {
+            name: Place(
+                mailbox=self.mailboxes[name],
+                writer=refs["writer"],
+                ledger=self.ledger,
+                clock=clock,
+                rules=rules(config),
+            )
+            for name in DOMAIN
+        }
+        self.office = Office(
+            config=config,
+            state_path=birth.state_path,
+            version=birth.version,
+            started_at=birth.started_at,
+            incarnation=birth.incarnation,
+            clock=clock,
+            ledger=self.ledger,
+            mailboxes=self.mailboxes,
+            writer=refs["writer"],
+            tally=tally,
+            metrics=metrics,
+            ask_shutdown=ask_shutdown,
+            ask_reload=ask_reload,
+            log=get_logger("supervision:local"),
+            socket_path=str(birth.listener.getsockname()),
+        )
+        self._subscriptions = Subscriptions()
+        self.gateway = Gateway(
+            listener=birth.listener,
+            actors={name: refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
+            local=local_methods(self.office),
+            crashed=_gateway_crashed,
+            limits=gateway_limits(config),
+            observer=tally,
+        )
+        self._refs = refs
+        self.spec = self._spec()
+
+    def take_live(self, config: Config) -> None:
+        """Take the values of a configuration that was read again, as far as they may change while running."""
+        self.office.config = config
+        self.watch.interval_s = config.state.autosave_interval_s
+        self.storage_settings = storage_settings(config)
+        if isinstance(self.desk.store, DiskStore):
+            self.desk.store.settings = self.storage_settings
+        for place in self.places.values():
+            place.rules = rules(config)
+
+    def close(self) -> None:
+        """Answer everything that still waits, and let the threads end."""
+        for mailbox in self.mailboxes.values():
+            mailbox.close(ShuttingDown("Perdure has stopped"))
+        self.desk.close()
+
+    def _open_store(self) -> DiskStore:
+        config = self._birth.config
+        limits = TableLimits(
+            events_kept=config.events.cache_size,
+            keys_kept=config.idempotency.keys_max,
+            keys_kept_s=config.idempotency.keep_s,
+        )
+        return DiskStore(
+            disk=Disk(),
+            layout=Layout(self._birth.state_path),
+            settings=self.storage_settings,
+            limits=limits,
+            stamp=self.desk.clock.stamp,
+            version=self._birth.version,
+        )
+
+    def _spec(self) -> SupervisorSpec:
+        supervision = self._birth.config.supervisor
+        supervise = partial(
+            SupervisorSpec,
+            intensity=Intensity(restarts_max=supervision.restarts_max, within_s=supervision.within_s),
+            backoff=Backoff(
+                base_s=supervision.backoff_base_s,
+                factor=supervision.backoff_factor,
+                max_s=supervision.backoff_max_s,
+                healthy_after_s=supervision.healthy_after_s,
+            ),
+        )
+        domain = supervise(
+            name="domain",
+            strategy=Strategy.ONE_FOR_ONE,
+            children=tuple(self._child(name, self._domain_run(name)) for name in DOMAIN),
+        )
+        writer = self._child("writer", self._writer_run, start_within_s=math.inf)
+        core = supervise(name="core", strategy=Strategy.REST_FOR_ONE, children=(writer, domain))
+        gateway = self._child("gateway", self.gateway.run)
+        return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=(core, gateway))
+
+    def _child(self, name: str, run: Callable[[ChildContext], Any], start_within_s: float = 60.0) -> ChildSpec:
+        supervision = self._birth.config.supervisor
+        return ChildSpec(
+            name=name,
+            run=run,
+            stop_grace_s=supervision.stop_grace_s,
+            start_within_s=start_within_s,
+            hung_after_s=supervision.hung_after_s,
+        )
+
+    async def _writer_run(self, context: ChildContext) -> None:
+        await serve(Writer(self.desk, context), self.mailboxes["writer"], context)
+
+    def _domain_run(self, name: str) -> Callable[[ChildContext], Any]:
+        async def run(context: ChildContext) -> None:
+            await serve(self._behaviour(name), self.mailboxes[name], context)
+
+        return run
+
+    def _behaviour(self, name: str) -> Behaviour:
+        place = self.places[name]
+        makers: Mapping[str, Callable[[], Behaviour]] = {
+            "tasks": lambda: Tasks(place),
+            "sessions": lambda: Sessions(place),
+            "runs": lambda: Runs(place),
+            "events": lambda: Events(place, self._subscriptions),
+            "reports": lambda: Reports(place),
+            "autosave": lambda: Autosave(place, self.watch, self._refs["events"]),
+        }
+        return makers[name]()
+
+
+def rules(config: Config) -> Rules:
+    """Return the part of the configuration on which decisions depend."""
+    return Rules(
+        logs_kept=config.tasks.logs_kept,
+        ageing_s=config.runs.ageing_s,
+        sessions_max=config.sessions.max,
+        sessions_keep_days=config.sessions.keep_days,
+        archive_tasks_after_days=config.tasks.archive_after_days,
+    )
+
+
+def writer_settings(config: Config) -> WriterSettings:
+    """Return the part of the configuration on which the writer depends."""
+    return WriterSettings(
+        durability=config.state.durability,
+        durability_interval_s=config.state.durability_interval_s,
+        files_delay_s=config.state.task_files_delay_s,
+        snapshot_after_facts=config.state.snapshot_after_facts,
+    )
+
+
+def storage_settings(config: Config) -> StorageSettings:
+    """Return the part of the configuration on which the storage depends."""
+    return StorageSettings(
+        durability=config.state.durability,
+        backups_kept=config.state.backups_kept,
+        journal_keep_s=config.state.journal_keep * DAY_S,
+        journal_bytes_max=config.state.journal_bytes_max,
+        segment_bytes_max=config.state.segment_bytes_max,
+    )
+
+
+def gateway_limits(config: Config) -> GatewayLimits:
+    """Return the part of the configuration on which the gateway depends."""
+    return GatewayLimits(
+        frame_bytes_max=config.gateway.frame_bytes_max,
+        half_frame_s=config.gateway.half_frame_s,
+        connections_max=config.gateway.connections_max,
+        in_flight_max=config.gateway.in_flight_max,
+        unsent_bytes_max=config.gateway.unsent_bytes_max,
+        memory_bytes_max=config.gateway.memory_bytes_max,
+    )
+
+
+def _gateway_crashed(crash_id: str, error: BaseException) -> None:
+    _log.error("a command met an error that nobody foresaw", crash_id=crash_id, exc_info=error)

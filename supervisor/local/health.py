@@ -1,0 +1,107 @@
+"""`runtime.health`: one word and its reasons, and the figures behind them (SPEC section 9).
+
+Rules, the first that applies gives the status:
+
+==========  ==========================================================================
+recovering  the writer is finding out what is true
+read_only   the disk cannot be written
+degraded    anything else is amiss: a child is not running, the disk is nearly full,
+            the directory did not answer, files lag behind, the state was damaged,
+            acknowledged does not mean durable (durability is not `commit`)
+ok          none of these
+==========  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import trio
+
+from actors.ledger import Mode
+from actors.messages.questions import ReadHealth
+from actors.model.errors import PerdureError
+from supervisor.local.office import Office
+from supervisor.local.tree_rows import tree_rows
+
+ASK_WITHIN_S: Final = 1.0
+"""A disk that does not answer in this time is itself a finding."""
+
+BACKLOG_MAX: Final = 10_000
+"""Files that may lag behind the journal before that is told."""
+
+RISKS: Final = {
+    "interval": "durability is interval: what was acknowledged within the interval is lost with the power",
+    "none": "durability is none: what was acknowledged may be lost with the power",
+}
+
+
+async def health(office: Office) -> dict[str, Any]:
+    """Look at everything; takes at most ASK_WITHIN_S."""
+    disk = await _ask_disk(office)
+    rows = tree_rows(office.tree.tree(), office.mailboxes) if office.tree is not None else []
+    ledger = office.ledger
+    reasons = [*ledger.reasons, *_amiss(office, disk, rows)]
+    saved = ledger.last_save or {}
+    return {
+        "status": _status(ledger.mode, reasons),
+        "reasons": reasons,
+        "state_dir_exists": bool(disk.get("state_dir_exists", True)),
+        "writeable": ledger.mode is Mode.OK and bool(disk.get("writeable", False)),
+        "disk_free_bytes": disk.get("disk_free_bytes"),
+        "last_save_time": saved.get("at"),
+        "last_save_age_s": _age_s(office, saved),
+        "backup_count": disk.get("backup_count"),
+        "durability": office.config.state.durability,
+        "journal": {
+            "seq": ledger.tables.seq,
+            "bytes": disk.get("journal_bytes", ledger.journal.get("bytes")),
+            "segments": disk.get("journal_segments", ledger.journal.get("segments")),
+            "lag": ledger.files_backlog,
+        },
+        "actors": {row["path"]: row["state"] for row in rows},
+        "watchdog": {"heartbeat_s": office.config.supervisor.heartbeat_s, "root": office.root.get("phase")},
+        "quarantine_count": disk.get("quarantine_count"),
+        "save_failures": ledger.save_failures,
+    }
+
+
+async def _ask_disk(office: Office) -> dict[str, Any]:
+    with trio.move_on_after(ASK_WITHIN_S):
+        try:
+            answer: dict[str, Any] = await office.writer.ask(ReadHealth())
+        except PerdureError as error:
+            return {"problem": error.message}
+        else:
+            return answer
+    return {"problem": f"the state directory did not answer within {ASK_WITHIN_S:g} s"}
+
+
+def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+    if "problem" in disk:
+        yield str(disk["problem"])
+    free_bytes = disk.get("disk_free_bytes")
+    if free_bytes is not None and free_bytes < office.config.health.disk_low_bytes:
+        yield f"the disk has {free_bytes} bytes left, less than health.disk_low_bytes"
+    for row in rows:
+        if row["state"] != "running":
+            yield f"{row['path']} is {row['state']}"
+    if office.ledger.files_backlog > BACKLOG_MAX:
+        yield f"{office.ledger.files_backlog} files lag behind the journal"
+    if office.ledger.recovery.get("seq_ranges_lost"):
+        yield "the last recovery found damage: see the recovery report in runtime.status"
+    if office.config.state.durability in RISKS:
+        yield RISKS[office.config.state.durability]
+
+
+def _status(mode: Mode, reasons: list[str]) -> str:
+    if mode is not Mode.OK:
+        return mode.value
+    return "degraded" if reasons else "ok"
+
+
+def _age_s(office: Office, saved: dict[str, Any]) -> float | None:
+    if "monotonic_s" not in saved:
+        return None
+    return round(office.clock.monotonic_s() - float(saved["monotonic_s"]), 3)

@@ -1,0 +1,58 @@
+"""What the local methods look at: everything about this runtime process, in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from actors.kernel.clock import Clock
+from actors.kernel.mailbox import Mailbox
+from actors.kernel.ref import Ref
+from actors.ledger import Ledger
+from supervisor.config.schema import Config
+from supervisor.gateway.observer import Tally
+from supervisor.metrics import RuntimeMetrics
+from supervisor.tree.supervisor import Supervisor
+
+
+@attrs.define(eq=False, kw_only=True)
+class Office:
+    """See the module's text."""
+
+    config: Config
+    state_path: Path
+    version: str
+    started_at: str
+    incarnation: int
+    clock: Clock
+    ledger: Ledger
+    mailboxes: Mapping[str, Mailbox]
+    writer: Ref
+    tally: Tally
+    metrics: RuntimeMetrics
+    ask_shutdown: Callable[[], None]
+    """Tell the root that a client wants everything to stop."""
+    ask_reload: Callable[[], None]
+    """Tell the root that a client wants the configuration read again."""
+    log: Any
+    tree: Supervisor | None = None
+    nursery: trio.Nursery | None = None
+    """Where answers are prepared that have to wait for something."""
+    root: dict[str, Any] = attrs.field(factory=dict)
+    """What the root last said of itself: pids, restarts, last_error, phase."""
+    reloads: list[Callable[[dict[str, Any] | Exception], None]] = attrs.field(factory=list)
+    """Whoever waits for the root's answer to `ask_reload`."""
+    socket_path: str = ""
+
+    @property
+    def pids(self) -> dict[str, int | None]:
+        """The pids of all processes of this Perdure, as SPEC names them; null for what is not there."""
+        known: dict[str, int | None] = dict.fromkeys(("root", "runtime", "standby", "host"))
+        known.update(self.root.get("pids") or {"root": os.getppid()})
+        known["runtime"] = os.getpid()
+        return known

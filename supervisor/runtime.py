@@ -1,0 +1,188 @@
+"""The runtime's life: take the writer's lock, run the tree, carry out the root's orders, leave with the right code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from actors.kernel.clock import SystemClock
+from actors.messages.proposal import Live
+from actors.model.errors import IncompatibleVersion, InvalidParams, PerdureError
+from supervisor.assembly import Assembly, Birth
+from supervisor.config import from_wire
+from supervisor.local.tree_rows import crash_as_json
+from supervisor.logs import configure_to_stream, get_logger, select
+from supervisor.root.control import (
+    GaveUp,
+    Hello,
+    Ready,
+    Refused,
+    Reload,
+    ReloadRefused,
+    ReloadWanted,
+    Root,
+    Shutdown,
+    Stop,
+    Stopped,
+)
+from supervisor.root.errors import ExitCode, NotAStateDirectory
+from supervisor.root.runtime_side import RootGone, RuntimeLink
+from supervisor.root.writer_lock import WriterLock, WriterStillThere
+from supervisor.tree.errors import GaveUp as TreeGaveUp
+from supervisor.tree.errors import StartFailed
+from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent
+from supervisor.tree.life import Hooks
+from supervisor.tree.supervisor import Supervisor
+
+_log = get_logger("supervision:runtime")
+
+
+def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_path: Path) -> int:
+    """Be the runtime that the root wants; return the exit code."""
+    config = from_wire(hello.config)
+    configure_to_stream(sys.stderr.buffer, hello.log_level, config.log.debug)
+    birth = Birth(
+        config=config,
+        state_path=state_path,
+        listener=listener,
+        incarnation=hello.incarnation,
+        root_pid=hello.root_pid,
+        started_at=hello.started_at,
+        version=importlib.metadata.version("perdure"),
+    )
+    try:
+        lock = WriterLock.acquire(state_path)
+    except WriterStillThere as error:
+        _log.error("cannot write", problem=error.message, next=error.hint)
+        return ExitCode.STORAGE_UNAVAILABLE
+    try:
+        return trio.run(Runtime(link, birth).run, restrict_keyboard_interrupt_to_checkpoints=True)
+    finally:
+        lock.release()
+
+
+class Runtime:
+    """One runtime, from its assembly to its exit code."""
+
+    def __init__(self, link: RuntimeLink, birth: Birth) -> None:
+        self._link = link
+        self._birth = birth
+        self._assembly = Assembly(
+            birth,
+            SystemClock(),
+            ask_shutdown=lambda: link.send(Shutdown()),
+            ask_reload=lambda: link.send(ReloadWanted()),
+            give_up=self._give_up,
+        )
+        self._tree = Supervisor(self._assembly.spec, Hooks(on_event=self._heard))
+        self._assembly.office.tree = self._tree
+
+    async def run(self) -> int:
+        """Run the tree until it ends; return the exit code."""
+        async with trio.open_nursery() as nursery:
+            self._assembly.office.nursery = nursery
+            nursery.start_soon(self._link.beat_every, self._birth.config.supervisor.heartbeat_s)
+            nursery.start_soon(self._obey)
+            nursery.start_soon(self._announce)
+            code = await self._run_tree()
+            self._assembly.close()
+            nursery.cancel_scope.cancel()
+        return code
+
+    async def _run_tree(self) -> ExitCode:
+        try:
+            await self._tree.run()
+        except TreeGaveUp as error:
+            return self._failed(error)
+        self._link.send(Stopped())
+        return ExitCode.FINE
+
+    def _failed(self, error: TreeGaveUp) -> ExitCode:
+        cause = error.__cause__
+        if isinstance(error, StartFailed) and isinstance(cause, IncompatibleVersion):
+            self._link.send(Refused(message=cause.message, hint=cause.hint))
+            return ExitCode.INCOMPATIBLE
+        if isinstance(error, StartFailed) and isinstance(cause, NotAStateDirectory | InvalidParams):
+            self._link.send(Refused(message=cause.message, hint=cause.hint))
+            return ExitCode.NOT_A_STATE_DIRECTORY
+        self._link.send(GaveUp(message=str(error)))
+        return ExitCode.STORAGE_UNAVAILABLE if isinstance(cause, OSError) else ExitCode.GAVE_UP
+
+    async def _announce(self) -> None:
+        """Tell the root when clients are served."""
+        if await self._tree.wait_ready():
+            ledger = self._assembly.ledger
+            report = ledger.recovery
+            summary = {
+                name: report[name] for name in ("case", "base", "facts_replayed", "duration_s") if name in report
+            }
+            self._link.send(Ready(seq=ledger.tables.seq, recovery=summary))
+
+    async def _obey(self) -> None:
+        """Carry out the root's orders."""
+        while True:
+            try:
+                order = await self._link.next_order()
+            except RootGone:
+                return  # the watcher thread ends the process
+            match order:
+                case Stop(reason=reason):
+                    self._assembly.watch.stopping = True
+                    self._tree.stop(reason)
+                case Root() as root:
+                    self._assembly.office.root = {
+                        "pids": root.pids,
+                        "restarts": root.restarts,
+                        "last_error": root.last_error,
+                        "phase": root.phase,
+                    }
+                case Reload() as reload:
+                    self._reloaded(reload)
+                case ReloadRefused(message=message):
+                    self._answer_reloads(InvalidParams(message, hint="correct the configuration; the old one stays"))
+                case Hello():
+                    _log.error("the root said hello twice")
+
+    def _reloaded(self, reload: Reload) -> None:
+        config = from_wire(reload.config)
+        self._assembly.take_live(config)
+        select(config.log.level, config.log.debug)
+        self._answer_reloads({"applied": list(reload.applied), "needs_restart": list(reload.needs_restart)})
+
+    def _answer_reloads(self, answer: dict[str, Any] | PerdureError) -> None:
+        waiting, self._assembly.office.reloads = self._assembly.office.reloads, []
+        for hear in waiting:
+            hear(answer)
+
+    def _heard(self, event: TreeEvent) -> None:
+        """Turn what the supervisors tell into logs, metrics and events."""
+        events = self._assembly.mailboxes["events"]
+        match event:
+            case ChildExited(expected=False) as gone:
+                crash = {} if gone.report is None else crash_as_json(gone.report)
+                traceback = None if gone.report is None else gone.report.traceback
+                _log.error("an actor left", actor=gone.path, reason=gone.reason, crash=crash, traceback=traceback)
+                events.tell(Live("actor:crashed", {"actor": gone.path, "reason": gone.reason, **crash}, recorded=True))
+            case ChildRestarting() as again:
+                self._assembly.office.metrics.restarts[again.path] += 1
+                _log.warning("an actor is restarted", actor=again.path, delay_s=again.delay_s, with_it=again.with_it)
+            case ChildReady(incarnation=incarnation) as ready if incarnation > 1:
+                events.tell(Live("actor:restarted", {"actor": ready.path, "incarnation": incarnation}, recorded=True))
+            case Escalated() as escalated:
+                _log.error("a supervisor gives up", supervisor=escalated.path, problem=escalated.message)
+            case ChildStuck() as stuck:
+                _log.error("an actor does not leave", actor=stuck.path, waited_s=stuck.waited_s)
+
+    def _give_up(self, message: str) -> None:
+        """End the process: going on would risk two writers."""
+        _log.error("the runtime ends itself", problem=message)
+        self._link.send(GaveUp(message=message))
+        sys.stderr.flush()
+        # Not sys.exit: the thread that hangs in the disk would keep the process alive.
+        os._exit(ExitCode.GAVE_UP)
