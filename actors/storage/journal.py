@@ -80,12 +80,11 @@ class Journal:
         """The highest seq that a sync has covered."""
         self.broken: OSError | None = None
         """The failure that poisoned this journal."""
-        self._prev = last_crc or FIRST_PREV
-        self._descriptor, self.path = begin_segment(disk, layout, next_seq, preallocate_bytes)
-        self._is_open = True
-        self._offset = 0
-        self._durable_offset = 0
-        self._allocated = preallocate_bytes
+        self.last_durable_crc = last_crc or FIRST_PREV
+        """The crc of the line `durable_seq`: what the next journal, begun after a failure, must be given."""
+        self._prev = self.last_durable_crc
+        self._offset = self._durable_offset = self._allocated = 0
+        self._begin_segment()
 
     @property
     def segment_bytes(self) -> int:
@@ -135,6 +134,7 @@ class Journal:
         except OSError as error:
             self._break(error)
         self.durable_seq, self._durable_offset = self.next_seq - 1, self._offset
+        self.last_durable_crc = self._prev
 
     def rotate(self) -> None:
         """Close the segment and begin the next, as a snapshot does; nothing when it is empty. Raises JournalBroken."""
@@ -144,14 +144,9 @@ class Journal:
         self.sync()
         try:
             self._finish_segment()
-            self._descriptor, self.path = begin_segment(
-                self._disk, self._layout, self.next_seq, self._preallocate_bytes
-            )
+            self._begin_segment()
         except OSError as error:
             self._break(error)
-        self._is_open = True
-        self._offset = self._durable_offset = 0
-        self._allocated = self._preallocate_bytes
 
     def close(self) -> None:
         """Make durable what was appended, cut the zeros, close the file. A broken journal is only closed."""
@@ -170,11 +165,19 @@ class Journal:
         """Tell where the doubtful end begins, for `supersede_tail`."""
         return FailedTail(self.path, self._durable_offset, self.durable_seq)
 
+    def _begin_segment(self) -> None:
+        self._descriptor: int
+        self.path: Path
+        self._descriptor, self.path = begin_segment(self._disk, self._layout, self.next_seq, self._preallocate_bytes)
+        self._is_open = True
+        self._offset = self._durable_offset = 0
+        self._allocated = self._preallocate_bytes
+
     def _finish_segment(self) -> None:
+        """Cut the zeros. That needs no sync: they are a normal end for as long as they come back after a power cut."""
         try:
             if self._allocated > self._offset:
                 self._disk.ftruncate(self._descriptor, self._offset)
-                self._disk.fsync(self._descriptor)
         finally:
             self._close_file()
 

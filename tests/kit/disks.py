@@ -66,7 +66,7 @@ class SyncDirectory(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What the driver knows at this point, for instance the highest seq acknowledged."""
+    """What the driver knows from this point on, for instance the highest seq acknowledged."""
 
     name: str
     value: int

@@ -45,6 +45,7 @@ from tests.kit.disks import (
 Check = Callable[[Path, Mapping[str, int]], object]
 """Recovers from the directory and raises when a promise is broken; gets the marks that held at the cut."""
 
+_SAMPLES: Final = 8  # mixed choices per cut, beside the systematic ones
 _PREFIXES_MAX: Final = 12  # more names than that are never pending at once in the workloads here
 
 
@@ -227,7 +228,7 @@ def crash_states(trace: Trace, seed: int = 0, *, first: int = 0) -> Iterator[Cra
             operation = trace.operations[cut - 1]
             system.do(operation)
             if isinstance(operation, Mark):
-                marks[operation.name] = max(operation.value, marks.get(operation.name, operation.value))
+                marks[operation.name] = operation.value
         if cut < first:
             continue
         for label, tree in _states_at(system, Random(f"{seed}/{cut}")):
@@ -277,7 +278,7 @@ def _states_at(system: _FileSystem, random: Random) -> Iterator[tuple[str, dict[
         for fate in Fate if dirty else (Fate.WHOLE,):
             label = f"names {names_label}, unsynced data {fate.value}" if dirty else f"names {names_label}"
             yield label, system.tree(applied, dict.fromkeys(dirty, fate), random)
-    for number in range(3 if len(dirty) > 1 else 0):
+    for number in range(_SAMPLES if dirty else 0):
         names_label, applied = random.choice(choices)
         fates = {inode: random.choice(list(Fate)) for inode in dirty}
         yield f"names {names_label}, mixed fates {number}", system.tree(applied, fates, random)
@@ -292,7 +293,7 @@ def _choices_of_names(system: _FileSystem, random: Random) -> Iterator[tuple[str
         for directory in directories:
             only = frozenset(number for number in pending if system.names[number].directory == directory)
             yield f"of one directory only ({sorted(only)} of {len(pending)})", only
-    for _ in range(4 if len(pending) > 1 else 0):
+    for _ in range(_SAMPLES if len(pending) > 1 else 0):
         some = frozenset(number for number in pending if random.random() < 0.5)
         yield f"{sorted(some)} of {len(pending)} pending", some
 
