@@ -18,10 +18,11 @@ import trio
 
 from actors.decisions.decision import At, Decision, encode
 from actors.domain import Domain, Place
-from actors.kernel.ref import Ask
+from actors.kernel.actor import Context
+from actors.kernel.ref import Ask, Ref
 from actors.messages.proposal import Live
 from actors.messages.questions import SaveNow
-from actors.messages.request import Outcome, Request
+from actors.messages.request import Outcome
 from actors.model.draft import Draft
 from actors.model.facts import Fact
 
@@ -48,8 +49,8 @@ class Watch:
 class Autosave(Domain):
     """See the module's text."""
 
-    def __init__(self, place: Place, watch: Watch, events: Any) -> None:
-        super().__init__(place, {}, {})
+    def __init__(self, place: Place, context: Context, watch: Watch, events: Ref) -> None:
+        super().__init__(place, context, {}, {})
         self._watch = watch
         self._events = events
         self._asked: Ask | None = None
@@ -91,9 +92,7 @@ class Autosave(Domain):
         def heard(_outcome: Outcome) -> None:
             settled.set()
 
-        decision = self._stopped(self._draft, self.at())
-        request = Request("daemon.stopped", None, heard)
-        self._place.writer.offer([self._proposal(request, decision, None)])
+        self.propose_own("daemon.stopped", self._stopped, heard)
         with trio.move_on_after(STOPPED_WITHIN_S):
             await settled.wait()
 

@@ -4,8 +4,8 @@
        ├── core ── rest_for_one: writer, then domain ── one_for_one: tasks, sessions, runs, events, reports, autosave
        └── gateway
 
-Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions, the
-gateway's connections. What a crash may take is made anew by the `run` function of each child.
+Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions,
+the gateway's connections. What a crash may take is made anew by the `run` function of each child.
 """
 
 from __future__ import annotations
@@ -219,19 +219,19 @@ class Assembly:
 
     def _domain_run(self, name: str) -> Callable[[ChildContext], Any]:
         async def run(context: ChildContext) -> None:
-            await serve(self._behaviour(name), self.mailboxes[name], context)
+            await serve(self._behaviour(name, context), self.mailboxes[name], context)
 
         return run
 
-    def _behaviour(self, name: str) -> Behaviour:
+    def _behaviour(self, name: str, context: ChildContext) -> Behaviour:
         place = self.places[name]
         makers: Mapping[str, Callable[[], Behaviour]] = {
-            "tasks": lambda: Tasks(place),
-            "sessions": lambda: Sessions(place),
-            "runs": lambda: Runs(place),
-            "events": lambda: Events(place, self._subscriptions),
-            "reports": lambda: Reports(place),
-            "autosave": lambda: Autosave(place, self.watch, self._refs["events"]),
+            "tasks": lambda: Tasks(place, context),
+            "sessions": lambda: Sessions(place, context),
+            "runs": lambda: Runs(place, context),
+            "events": lambda: Events(place, context, self._subscriptions),
+            "reports": lambda: Reports(place, context),
+            "autosave": lambda: Autosave(place, context, self.watch, self._refs["events"]),
         }
         return makers[name]()
 

@@ -66,7 +66,7 @@ class RuntimeMetrics:
 
     def openmetrics(self) -> str:
         """Return the text that OpenMetrics readers take."""
-        text: bytes = generate_latest(self._registry)
+        text: bytes = generate_latest(self._registry)  # type: ignore[no-untyped-call]
         return text.decode()
 
     def as_json(self) -> dict[str, Any]:
@@ -124,8 +124,8 @@ class RuntimeMetrics:
             tasks.add_metric([status], ledger.tables.tasks.count(status))
         yield tasks
         runs = GaugeMetricFamily("perdure_runs", "Runs by status", labels=["status"])
-        for status, count in Counter(row.status for row in ledger.tables.runs.rows.values()).items():
-            runs.add_metric([status], count)
+        for run_status, count in Counter(row.status for row in ledger.tables.runs.rows.values()).items():
+            runs.add_metric([run_status], count)
         yield runs
         yield _gauge("perdure_sessions", "Sessions", len(ledger.tables.sessions))
         yield _gauge("perdure_seq", "The highest durable seq", ledger.tables.seq)

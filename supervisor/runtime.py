@@ -119,7 +119,7 @@ class Runtime:
         if await self._tree.wait_ready():
             ledger = self._assembly.ledger
             report = ledger.recovery
-            summary = {
+            summary: dict[str, Any] = {
                 name: report[name] for name in ("case", "base", "facts_replayed", "duration_s") if name in report
             }
             self._link.send(Ready(seq=ledger.tables.seq, recovery=summary))

@@ -160,7 +160,7 @@ class Writer:
             serve(self._desk, self._store, letter, read_of(asked))
 
     def _flush_files(self) -> None:
-        """What is not in its file yet is written first (the thread keeps the order): a reader sees what is committed."""
+        """Write first what is not in its file yet: the thread keeps the order, so a reader sees what is committed."""
         if len(self._backlog.behind):
             self._backlog.write_portion()
 

@@ -97,7 +97,7 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
 
 def _status(mode: Mode, reasons: list[str]) -> str:
     if mode is not Mode.OK:
-        return mode.value
+        return str(mode.value)
     return "degraded" if reasons else "ok"
 
 

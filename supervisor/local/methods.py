@@ -1,4 +1,4 @@
-"""The handlers of the local methods, by name. Those that wait for something run beside the gateway, never in its way."""
+"""The handlers of the local methods, by name. Those that wait for something run beside the gateway."""
 
 from __future__ import annotations
 
