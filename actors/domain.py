@@ -3,16 +3,21 @@
 A command becomes a proposal, a query an answer from the durable tables. Errors and empty results that rest on facts not
 yet durable become barriers: they leave when those facts are safe, so nobody learns what could still be lost. When the
 writer refuses or fails a proposal, the draft is forgotten and the command is decided again.
+
+What an actor does by itself (an expired lease, a retention) goes the same way: a request of its own (`Own`), which is
+decided again like any other when the writer refuses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import attrs
+import trio
 
 from actors.decisions.decision import At, Decision, Handler, Rules
+from actors.kernel.actor import BEAT_EVERY_S, Context
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Letter, Mailbox
 from actors.kernel.ref import Ref
@@ -20,10 +25,13 @@ from actors.ledger import Ledger
 from actors.messages.proposal import Expected, Forget, Proposal, Read, Settled
 from actors.messages.request import Done, Failed, Outcome, Request
 from actors.model.draft import Draft
-from actors.model.errors import Conflict, PerdureError
+from actors.model.errors import Conflict, Internal, PerdureError
 from actors.model.facts import Fact
+from actors.model.ids import new_id
 from actors.model.keys import Command, KeyRecord
 from actors.model.state import Tables
+
+T = TypeVar("T")
 
 Answer = bytes | Callable[[Any], bytes]
 """What a query gives: the encoded result, or a job for the writer's background thread when the disk must be asked."""
@@ -42,13 +50,23 @@ class Place:
     rules: Rules
 
 
+@attrs.frozen
+class Own:
+    """The parameters of what an actor does by itself."""
+
+    decide: Callable[[Draft, At], Decision]
+
+
 class Domain:
     """The behaviour of an actor that owns rows; each noun adds its tables of handlers and queries, and its timers."""
 
-    def __init__(self, place: Place, handlers: Mapping[type, Handler], queries: Mapping[type, Query]) -> None:
+    def __init__(
+        self, place: Place, context: Context, handlers: Mapping[type, Handler], queries: Mapping[type, Query]
+    ) -> None:
         self._place = place
+        self._context = context
         self._home = Ref(place.mailbox)
-        self._handlers = handlers
+        self._handlers: dict[type, Handler] = {**handlers, Own: OWN}
         self._queries = queries
         self._draft = Draft(place.ledger.tables)
         self._epoch = 0
@@ -60,14 +78,16 @@ class Domain:
 
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
         """Decide everything that waited and hand it on, without a checkpoint between the two."""
-        await self._place.writer.room_for(len(letters))
+        await self.patiently(lambda: self._place.writer.room_for(len(letters)))
         for tell in tells:
             self.told(tell)
-        handed_on = [
-            going
-            for letter in self._place.mailbox.each(letters)
-            if isinstance(letter, Request) and (going := self._consider(letter)) is not None
-        ]
+        at = self.at()
+        handed_on: list[Letter] = []
+        for letter in self._place.mailbox.each(letters):
+            if not isinstance(letter, Request):
+                letter.fail(Internal(f"{self._place.mailbox.name} answers no such question"))
+            elif (going := self.consider(letter, at)) is not None:
+                handed_on.append(going)
         self._place.writer.offer(handed_on)
 
     def told(self, tell: Any) -> None:
@@ -94,55 +114,38 @@ class Domain:
         """Return the present circumstances of a decision."""
         return At(stamp=self._place.clock.stamp(), rules=self._place.rules)
 
-    def propose_own(self, method: str, decide: Callable[[Draft, At], Decision]) -> None:
-        """Decide and hand on something that nobody asked for: an expired lease, a retention."""
-        if not self._place.writer.room:
-            return  # the next tick tries again
-        decision = decide(self._draft, self.at())
-        if decision.facts:
-            request = Request(method, None, _nobody)
-            own = self._proposal(request, decision, Done(b"null"))
-            self._place.writer.offer([own])
+    def propose_own(
+        self, method: str, decide: Callable[[Draft, At], Decision], reply: Callable[[Outcome], None] | None = None
+    ) -> bool:
+        """Do something that nobody asked for; return False when the writer has no room for it at present.
 
-    def _consider(self, request: Request) -> Proposal | Read | None:
+        `reply` learns how it ended. A command that was refused because its rows changed is decided again by itself.
+        """
+        if not self._place.writer.room:
+            return False
+        request = Request(method, Own(decide), reply or _nobody, ref=f"{self._place.mailbox.name}-{new_id()}")
+        going = self.consider(request, self.at())
+        if going is not None:
+            self._place.writer.offer([going])
+        return True
+
+    def consider(self, request: Request, at: At) -> Letter | None:
+        """Decide or answer a request; return what is to be handed on to the writer, if anything is."""
         if request.answered:
             return None  # answered by the incarnation before, which crashed at a later letter
         query = self._queries.get(type(request.params))
         try:
             if query is None:
-                return self._decide(request)
-            answer = query(self._place.ledger.tables, request.params, self.at())
+                return self._decide(request, at)
+            answer = query(self._place.ledger.tables, request.params, at)
         except PerdureError as error:
-            return self._answer(request, Failed(error))
+            return self.answer(request, Failed(error))
         if not isinstance(answer, bytes):
             return Read(request, answer)
         request.done(answer)
         return None
 
-    def _decide(self, request: Request) -> Proposal | None:
-        handler = self._handlers[type(request.params)]
-        repeated = self._remembered(request)
-        if repeated is not None:
-            return self._answer(request, Done(handler.reply(self._draft, repeated.ids)))
-        decision = handler.decide(self._draft, request.params, self.at())
-        remembered = request.key is not None and bool(decision.ids)
-        if not decision.facts and not remembered:
-            return self._answer(request, Done(handler.reply(self._draft, decision.ids)))
-        proposal = self._proposal(request, decision, None)
-        proposal.outcome = Done(handler.reply(self._draft, decision.ids))
-        return proposal
-
-    def _remembered(self, request: Request) -> KeyRecord | None:
-        record = self._draft.key(request.key) if request.key is not None else None
-        if record is not None and record.hash != request.digest:
-            raise Conflict(
-                "this idempotency_key was used for another command",
-                hint="a key belongs to one command with its parameters: make a new one",
-                seq=record.seq,
-            )
-        return record
-
-    def _answer(self, request: Request, outcome: Outcome) -> Proposal | None:
+    def answer(self, request: Request, outcome: Outcome) -> Proposal | None:
         """Answer now when everything known is durable, behind a barrier when it is not."""
         if not self._draft.pending and not self._draft.pending_keys:
             request.answer(outcome)
@@ -158,15 +161,47 @@ class Domain:
             outcome=outcome,
         )
 
-    def _proposal(self, request: Request, decision: Decision, outcome: Outcome | None) -> Proposal:
+    async def patiently(self, wait: Callable[[], Awaitable[T]]) -> T:
+        """Wait for somebody else, and beat meanwhile: who waits for a slow disk does not hang.
+
+        `wait` is called anew after every beat, so it must be something that can be waited for twice.
+        """
+        while True:
+            with trio.move_on_after(BEAT_EVERY_S):
+                return await wait()
+            self._context.beat()
+
+    def _decide(self, request: Request, at: At) -> Proposal | None:
+        handler = self._handlers[type(request.params)]
+        repeated = self._remembered(request)
+        if repeated is not None:
+            return self.answer(request, Done(handler.reply(self._draft, repeated.ids)))
+        decision = handler.decide(self._draft, request.params, at)
+        remembered = request.key is not None and bool(decision.ids)
+        if not decision.facts and not remembered:
+            return self.answer(request, Done(handler.reply(self._draft, decision.ids)))
+        return self._proposal(request, decision, handler, at)
+
+    def _remembered(self, request: Request) -> KeyRecord | None:
+        record = self._draft.key(request.key) if request.key is not None else None
+        if record is not None and record.hash != request.digest:
+            raise Conflict(
+                "this idempotency_key was used for another command",
+                hint="a key belongs to one command with its parameters: make a new one",
+                seq=record.seq,
+            )
+        return record
+
+    def _proposal(self, request: Request, decision: Decision, handler: Handler, at: At) -> Proposal:
         expects = tuple(self._expected(decision.facts))
         rows = self._draft.stage(decision.facts)
+        outcome = Done(handler.reply(self._draft, decision.ids))
         command = Command(
             method=request.method, ref=request.ref, key=request.key, hash=request.digest, ids=decision.ids
         )
         if request.key is not None:
             self._draft.pending_keys[request.key] = KeyRecord(
-                key=request.key, seq=0, hash=request.digest or "", ids=decision.ids, at=self._place.clock.stamp()
+                key=request.key, seq=0, hash=request.digest or "", ids=decision.ids, at=at.stamp
             )
         return Proposal(
             request=request,
@@ -176,12 +211,20 @@ class Domain:
             facts=decision.facts,
             rows=rows,
             expects=expects,
-            outcome=outcome or Done(b"null"),
+            outcome=outcome,
         )
 
     def _expected(self, facts: Sequence[Fact]) -> list[Expected]:
         addresses = dict.fromkeys((fact.kind.table, fact.id) for fact in facts)
         return [(table, row_id, self._draft.rev(table, row_id)) for table, row_id in addresses]
+
+
+def _decide_own(draft: Draft, own: Own, at: At) -> Decision:
+    return own.decide(draft, at)
+
+
+OWN = Handler(_decide_own, lambda _lookup, _ids: b"null")
+"""How an actor's own requests are decided: by themselves."""
 
 
 def _nobody(_outcome: Outcome) -> None:

@@ -29,10 +29,11 @@ class Rules:
     ageing_s: float = 600.0
     """After this long a waiting task gains one level of urgency."""
     sessions_max: int = 100
-    """Open sessions beyond this are archived, least recently used first; 0 means no limit."""
+    """Sessions beyond this are archived, least recently used first; 0 means no limit."""
     sessions_keep_days: float = 30.0
     """Sessions unused for longer are archived; 0 means for ever."""
     archive_tasks_after_days: float = 90.0
+    """Tasks completed longer ago are archived; 0 means never."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +42,8 @@ class At:
 
     stamp: str
     rules: Rules
+    steady: bool = True
+    """Whether the clock can be believed; while it cannot, nothing is archived because of its age."""
 
 
 @attrs.frozen

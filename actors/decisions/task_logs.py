@@ -54,7 +54,7 @@ def trimmed(
     draft: Draft, task_id: str, logs: tuple[LogEntry, ...], at: At
 ) -> tuple[tuple[LogEntry, ...], tuple[Fact, ...]]:
     """Return the entries that stay inline, and the fact that tells of those that leave (none: no fact)."""
-    leaving = logs[: -at.rules.logs_kept] if len(logs) > at.rules.logs_kept else ()
+    leaving = logs[: max(0, len(logs) - at.rules.logs_kept)]
     if not leaving:
         return logs, ()
     name = log_name(task_id)

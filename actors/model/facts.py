@@ -60,7 +60,7 @@ FACTS: Final[dict[str, Kind]] = {
     "task.archived": Kind("tasks", Effect.GONE),
     "session.created": Kind("sessions", Effect.WHOLE, ("messages",)),
     "session.adopted": Kind("sessions", Effect.WHOLE),
-    "session.restored": Kind("sessions", Effect.WHOLE, ("messages",)),
+    "session.restored": Kind("sessions", Effect.WHOLE, ("archive", "messages")),
     "session.saved": Kind("sessions", Effect.PATCH, ("messages",)),
     "session.appended": Kind("sessions", Effect.PATCH, ("messages",)),
     "session.loaded": Kind("sessions", Effect.PATCH),

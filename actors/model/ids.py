@@ -24,6 +24,18 @@ _REMOVED = str.maketrans("", "", '/\\:*?"<>|')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DEVICES = frozenset({"CON", "PRN", "AUX", "NUL"}) | {f"{name}{n}" for name in ("COM", "LPT") for n in range(1, 10)}
+_FOREIGN_FORM = re.compile(
+    r"""
+    (?=.{1,200}\Z)                            # as long as any id may be
+    (?: \d+                                  # 1704067200001
+      | [A-Za-z][A-Za-z0-9]*_[A-Za-z0-9._-]+ # session_1704067200001, sess_<uuid>
+      | [A-Za-z0-9._-]*?[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}[A-Za-z0-9._-]*
+    )\Z
+    """,
+    re.VERBOSE,
+)
+"""What other tools name their sessions by: digits, a word and an underscore and something, or whatever holds a UUID."""
+
 _FOREIGN = uuid.UUID("5b0c3a54-77a5-5e0e-9f59-7065726475e5")
 """The namespace of version-5 UUIDs made from other tools' session ids. Never change it: files are named by it."""
 
@@ -67,6 +79,19 @@ def session_id(text: str, path: str = "id") -> str:
     if _UUID.fullmatch(text) is None:
         raise InvalidParams.of(path, "a session id is a UUID in lower case: 8-4-4-4-12 hexadecimal digits")
     return text
+
+
+def given_session_id(text: str, path: str = "id") -> tuple[str, str | None]:
+    """Return the session id that a client means, and the foreign id that it said instead, if it did.
+
+    Raises InvalidParams for text that is neither a UUID nor looks like another tool's id.
+    """
+    if _UUID.fullmatch(text) is not None:
+        return text, None
+    if _FOREIGN_FORM.match(text) is None:
+        return session_id(text, path), None
+    found = foreign_session_id(text)
+    return found, (text if text.lower() != found else None)
 
 
 def foreign_session_id(text: str) -> str:

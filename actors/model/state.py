@@ -14,7 +14,9 @@ import msgspec
 
 from actors.model.facts import Effect, Fact
 from actors.model.keys import Command, KeyRecord, Keys
-from actors.model.tables import Events, Row, Runs, Sessions, Table, any_row
+from actors.model.run_table import Runs
+from actors.model.session_table import Sessions
+from actors.model.tables import Events, Row, Table, any_row
 from actors.model.task_table import Tasks
 
 VERSION: Final = "2.0.0"
@@ -78,7 +80,8 @@ def apply(before: Row | None, fact: Fact) -> Row | None:
     members: dict[str, Any] = msgspec.json.decode(before.encoded)
     changes = fact.members()
     if kind.effect is Effect.LOGGED:
-        members["logs"] = [*members["logs"], *changes["entries"]][-changes["kept"] :]
+        logs = [*members["logs"], *changes["entries"]]
+        members["logs"] = logs[len(logs) - min(len(logs), changes["kept"]) :]
     members.update((name, value) for name, value in changes.items() if name not in kind.aside)
     members["rev"] = fact.rev
     return any_row(kind.table, _encode(members))
@@ -97,6 +100,8 @@ class Tables:
     def __init__(self, limits: Limits | None = None) -> None:
         limits = limits or Limits()
         self.seq = 0
+        self.stamp = ""
+        """When the line `seq` was written; empty when nobody knows."""
         self.lease_max = 0
         """The highest fencing token ever given out."""
         self.tasks = Tasks()
@@ -140,6 +145,7 @@ class Tables:
         if record is not None:
             self.keys.put(record)
         self.seq = line.seq
+        self.stamp = line.ts
 
     def put_row(self, table: str, row: Row) -> None:
         """Put a row that was read from a snapshot or a file."""

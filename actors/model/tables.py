@@ -8,15 +8,14 @@ hold strings and tuples of strings only, so they can never be part of a circle.
 from __future__ import annotations
 
 import datetime as dt
+import posixpath
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
-from sortedcontainers import SortedList
 
-from actors.model.run import LIVE, Run
+from actors.model.run import Run
 from actors.model.session import Session
 from actors.model.task import Task
 
@@ -52,7 +51,10 @@ class SessionRow(Row, frozen=True, gc=False, kw_only=True):
     activity: str
     order: Order
     """(last_accessed_at, id)"""
+    created_at: str
+    title: str
     working_directory: str
+    """Normalised, so that lists find it however it was written."""
     message_count: int
 
 
@@ -81,7 +83,9 @@ class _SessionColumns(msgspec.Struct):
     id: str
     status: str
     activity: str
+    created_at: str
     last_accessed_at: str
+    title: str
     working_directory: str
     message_count: int
     rev: int
@@ -150,7 +154,9 @@ def session_row(encoded: bytes) -> SessionRow:
         status=sys.intern(columns.status),
         activity=sys.intern(columns.activity),
         order=(columns.last_accessed_at, columns.id),
-        working_directory=columns.working_directory,
+        created_at=columns.created_at,
+        title=columns.title,
+        working_directory=posixpath.normpath(columns.working_directory),
         message_count=columns.message_count,
     )
 
@@ -197,51 +203,6 @@ class Table(Generic[R]):
     def remove(self, row_id: str) -> None:
         """Take the row out; nothing happens when it is not there."""
         self.rows.pop(row_id, None)
-
-
-class Sessions(Table[SessionRow]):
-    """Sessions, also in the order of their last access."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.by_access: SortedList[Order] = SortedList()
-
-    def put(self, row: SessionRow) -> None:
-        """Make or replace the row."""
-        self.remove(row.id)
-        super().put(row)
-        self.by_access.add(row.order)
-
-    def remove(self, row_id: str) -> None:
-        """Take the row out."""
-        row = self.rows.pop(row_id, None)
-        if row is not None:
-            self.by_access.remove(row.order)
-
-
-class Runs(Table[RunRow]):
-    """Runs, also by the task they belong to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.by_task: defaultdict[str, set[str]] = defaultdict(set)
-
-    def put(self, row: RunRow) -> None:
-        """Make or replace the row."""
-        self.remove(row.id)
-        super().put(row)
-        if row.task_id is not None:
-            self.by_task[row.task_id].add(row.id)
-
-    def remove(self, row_id: str) -> None:
-        """Take the row out."""
-        row = self.rows.pop(row_id, None)
-        if row is not None and row.task_id is not None:
-            self.by_task[row.task_id].discard(row_id)
-
-    def live_of_session(self, session_id: str) -> Iterator[RunRow]:
-        """Yield the runs of a session that have not ended."""
-        return (row for row in self.rows.values() if row.session_id == session_id and row.status in LIVE)
 
 
 class Events(Table[Row]):
