@@ -8,8 +8,8 @@ Appends are by number, so that the journal can be replayed over a file that alre
 ==================================================  ===============================================================
 a message whose index the file holds                nothing is written
 a message above the last index                      appended (a gap below it is remembered as missing)
-a message whose index is missing                    the file is put together anew: its good lines and the missing
-                                                    ones in order; what was damaged is kept in quarantine
+a message whose index is missing, or anything to a  the file is put together anew: its good lines and the new ones
+file with damaged lines                             in order; what was damaged is kept in quarantine
 a message of a rev before the file was begun anew   nothing is written: a later rewrite has decided about it
 metadata of a rev that is not above the last        nothing is written
 ==================================================  ===============================================================
@@ -88,7 +88,7 @@ class LineFiles:
         begins = header is not None and survey.header is None
         if not fresh and not begins:
             return 0
-        if fills or (begins and survey.end > 0):
+        if fills or survey.rejected_count or (begins and survey.end > 0):
             self._heal(path, survey, header, fresh)
             return len(fresh)
         if survey.torn is not None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -125,17 +125,18 @@ class OpenFiles:
         self._drop(path)
         self._sync_directories({path.parent})
 
-    def sync(self, paths: Iterable[Path] | None = None) -> None:
+    def sync(self, paths: Collection[Path] | None = None) -> None:
         """Make what was written to these files (to all when None) durable, and their names.
 
         One file's failure does not keep the others from being synced; the first failure is raised at the end, and
         what it concerns is written anew when it is synced or used next.
         """
-        wanted = list(self._entries) if paths is None else [path for path in paths if path in self._entries]
         failure: OSError | None = None
-        for path in wanted:
+        for path in list(self._entries) if paths is None else paths:
+            entry = self._entries.get(path)  # syncing one may close, and so have synced, another
             try:
-                self._sync_file(path, self._entries[path])
+                if entry is not None:
+                    self._sync_file(path, entry)
             except OSError as error:
                 failure = failure or error
         self._sync_directories(self._directories if paths is None else {path.parent for path in paths})

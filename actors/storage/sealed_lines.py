@@ -25,7 +25,7 @@ META: Final = "meta"
 MESSAGE: Final = "message"
 ENTRY: Final = "entry"
 
-_LINE: Final = re.compile(rb'\{"kind":"(?:(message|entry)","index|(meta)","rev):([1-9]\d{0,17}),"data":')
+_LINE: Final = re.compile(rb'\{"kind":"(?:(message|entry)","index|(meta)","rev)":([1-9]\d{0,17}),"data":')
 _KINDS: Final = {b"message": MESSAGE, b"entry": ENTRY, b"meta": META}
 _HEADER: Final = b'{"v":'
 

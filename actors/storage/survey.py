@@ -4,12 +4,14 @@ Every line falls into one of these cases, and nothing that stands in a file make
 
 =====================================  ============================================================================
 good, in order                         taken in
-good, but not after those before it    reported and passed over; it stays where it is
-not believed, a good line follows      damage in the middle: reported and passed over; it stays where it is
+good, but not after those before it    reported and passed over
+not believed, a good line follows      damage in the middle: reported and passed over
 not believed, to the end of the file   a torn tail, what an append that was cut short leaves: cut before the next
                                        append, and kept in quarantine
 whole but for its line feed, at end    good; the next append begins with the line feed
 =====================================  ============================================================================
+
+What is passed over stays where it is while the file is only read. The next append moves it to quarantine.
 """
 
 from __future__ import annotations
