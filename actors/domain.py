@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from actors.decisions.decision import At, Decision, Handler, Rules
-from actors.kernel.actor import BEAT_EVERY_S
+from actors.kernel.actor import BEAT_EVERY_S, Context
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Letter, Mailbox
 from actors.kernel.ref import Ref
@@ -60,11 +60,11 @@ class Own:
 class Domain:
     """The behaviour of an actor that owns rows; each noun adds its tables of handlers and queries, and its timers."""
 
-    beat: Callable[[], None] | None = None
-    """Says that the actor lives while it waits for the writer; the supervisor's, where there is one."""
-
-    def __init__(self, place: Place, handlers: Mapping[type, Handler], queries: Mapping[type, Query]) -> None:
+    def __init__(
+        self, place: Place, context: Context, handlers: Mapping[type, Handler], queries: Mapping[type, Query]
+    ) -> None:
         self._place = place
+        self._context = context
         self._home = Ref(place.mailbox)
         self._handlers: dict[type, Handler] = {**handlers, Own: OWN}
         self._queries = queries
@@ -169,8 +169,7 @@ class Domain:
         while True:
             with trio.move_on_after(BEAT_EVERY_S):
                 return await wait()
-            if self.beat is not None:
-                self.beat()
+            self._context.beat()
 
     def _decide(self, request: Request, at: At) -> Proposal | None:
         handler = self._handlers[type(request.params)]
