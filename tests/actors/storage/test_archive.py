@@ -116,30 +116,42 @@ def test_after_a_failure_the_same_call_finishes_the_move(tmp_path: Path, call: s
         assert b.archive.listing("sessions") == []
 
 
-def test_after_a_power_cut_nothing_is_lost_and_the_same_call_finishes_the_move(tmp_path: Path) -> None:
-    with behind(tmp_path) as b:
+def there_and_back(root: Path, forgets: str | None = None) -> tuple[RecordingDisk, list[bytes]]:
+    with behind(root) as b:
         a_session(b)
-        before = contents(tmp_path)
-    disk = RecordingDisk(tmp_path)
-    with behind(tmp_path, disk) as b:
+        before = contents(root)
+        b.archive.archive_task("another", ROW)
+    disk = RecordingDisk(root, forgets=forgets)
+    with behind(root, disk) as b:
         disk.mark(step=1)
         b.archive.archive_session(ID, ROW)
         disk.mark(step=2)
         b.archive.restore_session(ID)
         disk.mark(step=3)
+    return disk, before
 
-    def check(root: Path, marks: Mapping[str, int]) -> None:
-        assert set(contents(root)) == set(before)
-        with behind(root) as again:
-            if marks["step"] == 1:
-                again.archive.archive_session(ID, ROW)
-                assert len(again.archive.listing("sessions")) == 1
-                assert names(root / "sessions") == []
-            again.archive.restore_session(ID)
-            assert contents(root) == before
-            assert again.archive.listing("sessions") == []
-            assert again.sessions.append(ID, None, [SessionLine.message(2, b'"more"')]) == 1
 
-    verdict = judge(disk.trace, check, first=1)
+def nothing_is_lost(root: Path, marks: Mapping[str, int], before: list[bytes]) -> None:
+    assert set(contents(root)) == set(before)
+    with behind(root) as again:
+        if marks["step"] == 1:
+            again.archive.archive_session(ID, ROW)
+            assert len(again.archive.listing("sessions")) == 1
+            assert names(root / "sessions") == []
+        again.archive.restore_session(ID)
+        assert contents(root) == before
+        assert again.archive.listing("sessions") == []
+        assert again.sessions.append(ID, None, [SessionLine.message(2, b'"more"')]) == 1
+
+
+def test_after_a_power_cut_nothing_is_lost_and_the_same_call_finishes_the_move(tmp_path: Path) -> None:
+    disk, before = there_and_back(tmp_path)
+    verdict = judge(disk.trace, lambda root, marks: nothing_is_lost(root, marks, before), first=1)
     assert verdict.violation is None, verdict.violation
     assert verdict.states > 20
+
+
+@pytest.mark.parametrize("point", ["archive._archive:sync_dir", "archive._sync_directories:sync_dir"])
+def test_without_one_of_its_syncs_the_power_loss_model_finds_what_is_lost(tmp_path: Path, point: str) -> None:
+    disk, before = there_and_back(tmp_path, forgets=point)
+    assert judge(disk.trace, lambda root, marks: nothing_is_lost(root, marks, before), first=1).violation is not None

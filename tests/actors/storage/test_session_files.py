@@ -402,27 +402,47 @@ def test_without_one_of_its_syncs_the_power_loss_model_finds_what_is_lost(tmp_pa
     assert judge(disk.trace, prefix_then_replay).violation is not None
 
 
-def test_a_power_cut_around_a_rewrite_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    with behind(tmp_path) as b:
+def rewritten(root: Path, forgets: str | None = None) -> RecordingDisk:
+    with behind(root) as b:
         b.sessions.append(ID, HEADER, [meta(1), *messages(1, 3)])
-    disk = RecordingDisk(tmp_path)
-    with behind(tmp_path, disk) as b:
+    disk = RecordingDisk(root, forgets=forgets)
+    with behind(root, disk) as b:
         b.sessions.rewrite(ID, HEADER, [meta(2), *messages(1, 2, "n")])
         disk.mark(rewritten=1)
         b.sessions.append(ID, HEADER, [meta(3)])
+    return disk
 
-    def check(root: Path, marks: Mapping[str, int]) -> None:
-        old, new = [text(n) for n in (1, 2, 3)], [text(n, "n") for n in (1, 2)]
-        with behind(root) as again:
-            found = everything(again.sessions)
-            assert found == new if "rewritten" in marks else found in (old, new)
-            again.sessions.rewrite(ID, HEADER, [meta(2), *messages(1, 2, "n")])
-            assert everything(again.sessions) == new
-        kept = [path.read_bytes().count(b'"message"') for path in root.glob(f"archive/sessions/{ID}/*.jsonl")]
-        assert 3 in kept
 
-    verdict = judge(disk.trace, check)
+def old_or_new(root: Path, marks: Mapping[str, int]) -> None:
+    old, new = [text(n) for n in (1, 2, 3)], [text(n, "n") for n in (1, 2)]
+    with behind(root) as again:
+        found = everything(again.sessions)
+        assert found == new if "rewritten" in marks else found in (old, new)
+        again.sessions.rewrite(ID, HEADER, [meta(2), *messages(1, 2, "n")])
+        assert everything(again.sessions) == new
+    kept = [path.read_bytes().count(b'"message"') for path in root.glob(f"archive/sessions/{ID}/*.jsonl")]
+    assert 3 in kept
+
+
+def test_a_power_cut_around_a_rewrite_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    verdict = judge(rewritten(tmp_path).trace, old_or_new)
     assert verdict.violation is None, verdict.violation
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "archive.keep_version:fsync",
+        "archive.keep_version:sync_dir",
+        "open_files.replace:fsync",
+        "open_files._sync_directories:sync_dir",
+    ],
+)
+def test_without_one_of_the_syncs_of_a_rewrite_the_power_loss_model_finds_what_is_lost(
+    tmp_path: Path, point: str
+) -> None:
+    disk = rewritten(tmp_path, forgets=point)
+    assert judge(disk.trace, old_or_new).violation is not None
 
 
 LINES = st.lists(
