@@ -1,0 +1,176 @@
+"""The stage: a real Perdure in a temporary directory, and the tools to break it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from supervisor.client import Client
+from supervisor.root.lock import read_lock
+
+START_WITHIN_S: Final = 60.0
+STOP_WITHIN_S: Final = 60.0
+POLL_S: Final = 0.002
+"""How often a file that only the kernel changes (a pid's end, a lock) is looked at."""
+
+
+class Stage:
+    """See the module's text."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state_path = folder / "coding-agent-state"
+        self.records = folder / "records"
+        self.records.mkdir()
+        self._folder = folder
+        self._root: subprocess.Popen[bytes] | None = None
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> dict[str, Any]:
+        """Start Perdure and wait until it serves; return what it says when ready."""
+        read_end, write_end = os.pipe()
+        try:
+            self._root = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "supervisor", "up"),
+                    *("--state-path", str(self.state_path), "--ready-fd", str(write_end)),
+                ],
+                pass_fds=(write_end,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=(self._folder / "stderr.log").open("ab"),
+                env={**os.environ, "PERDURE_CHAOS__ENABLED": "true", "PERDURE_SUPERVISOR__RESTARTS_MAX": "1000"},
+                cwd=self._folder,
+            )
+        finally:
+            os.close(write_end)
+        with os.fdopen(read_end, encoding="utf-8") as ready:
+            line = ready.readline()
+        if not line:
+            tail = (self._folder / "stderr.log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"Perdure did not start:\n{tail}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def stop(self) -> None:
+        """Stop Perdure in order."""
+        self._end(signal.SIGTERM)
+
+    def kill_root(self) -> None:
+        """Kill the root with -9, and wait until its runtime is gone too."""
+        runtime = self.runtime_pid()
+        self._end(signal.SIGKILL)
+        deadline_s = time.monotonic() + STOP_WITHIN_S
+        while _is_alive(runtime) and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+
+    def kill_runtime(self) -> None:
+        """Kill the runtime with -9."""
+        os.kill(self.runtime_pid(), signal.SIGKILL)
+
+    def runtime_pid(self) -> int:
+        """Return the pid of the runtime process."""
+        deadline_s = time.monotonic() + START_WITHIN_S
+        while time.monotonic() < deadline_s:
+            pid = read_lock(self.state_path).runtime_pid
+            if pid is not None and _is_alive(pid):
+                return pid
+            time.sleep(POLL_S)
+        raise RuntimeError("there is no runtime")
+
+    def client(self) -> Client:
+        """Return a new client."""
+        return Client(str(self.state_path), timeout_s=START_WITHIN_S)
+
+    def back_after_s(self, name: str) -> float:
+        """Return how long it takes from now until a new command is acknowledged."""
+        begun_s = time.monotonic()
+        with self.client() as client:
+            client.call("task.create", id=f"probe-{name}", description="is anybody there?", tool="PROBE")
+        return time.monotonic() - begun_s
+
+    def hire(self, number: int) -> None:
+        """Start worker processes."""
+        for n in range(number):
+            name = f"w{len(self._workers) + n}"
+            argv = [sys.executable, "-m", "supervisor.demo.worker", str(self.state_path)]
+            self._workers.append(
+                subprocess.Popen(
+                    [*argv, str(self.records / f"{name}.jsonl"), name],
+                    stdin=subprocess.PIPE,
+                    stderr=(self._folder / f"{name}.log").open("ab"),
+                    cwd=self._folder,
+                )
+            )
+
+    def dismiss(self) -> None:
+        """Let the workers finish what they are at; raises RuntimeError when one of them failed."""
+        for worker in self._workers:
+            if worker.stdin is not None:
+                worker.stdin.close()
+        failed = [worker.pid for worker in self._workers if worker.wait(STOP_WITHIN_S) != 0]
+        self._workers.clear()
+        if failed:
+            logs = "\n".join(log.read_text(errors="replace")[-1000:] for log in self._folder.glob("w*.log"))
+            raise RuntimeError(f"{len(failed)} workers failed:\n{logs}")
+
+    def wait_for_records(self, number: int) -> None:
+        """Wait until the workers have had so many more acknowledgements."""
+        goal = self.acknowledged() + number
+        deadline_s = time.monotonic() + START_WITHIN_S
+        while self.acknowledged() < goal:
+            if time.monotonic() > deadline_s:
+                raise RuntimeError("the workers make no progress")
+            time.sleep(POLL_S * 10)
+
+    def acknowledged(self) -> int:
+        """Return how many commands were acknowledged to the workers up to now."""
+        return sum(record.read_bytes().count(b"\n") for record in self.records.glob("*.jsonl"))
+
+    def segments(self) -> list[Path]:
+        """Return the journal's segments, oldest first."""
+        return sorted((self.state_path / "journal").glob("*.jsonl"))
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
+        if self._root is not None and self._root.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._root.terminate()
+                self._root.wait(STOP_WITHIN_S)
+            self._root.kill()
+            self._root.wait()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._root is None:
+            raise RuntimeError("nothing runs")
+        self._root.send_signal(how)
+        self._root.wait(STOP_WITHIN_S)
+        self._root = None
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    """Give a stage, and clear it away whatever happens."""
+    stage = Stage(folder)
+    try:
+        yield stage
+    finally:
+        stage.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
