@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from supervisor.gateway.pending import Waiting
 
 LOCAL: Final = "local"
+ORDINARY_BYTES: Final = 64 * 1024
+"""What a connection may hold without being counted: 64 MiB for all of them together, a quarter of the budget."""
+
 _SEVERAL: Final = "(several)"
 """No actor has this name: with queries at several actors under way, a mutation finds itself at another one."""
 
@@ -172,6 +175,20 @@ class Connection:
         # Lines that wait come from one read: `frames` is short, and empty most of the time.
         lines = sum(map(len, self.frames)) if self.frames else 0
         return self.splitter.half_bytes + lines + self.in_flight_bytes + self.unsent_bytes
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether nothing about it needs a look: it is read, all is sent, and what it holds is as good as nothing.
+
+        This is what most connections are most of the time; it saves looking at each of these by itself.
+        """
+        return (
+            self.in_flight < self._limits.in_flight_max
+            and self.in_flight_bytes <= ORDINARY_BYTES
+            and not (self.ended or self.blocked or self.frames or self.counted_bytes or self.gathered_bytes)
+            and not (self._out or self._unsent)
+            and self.splitter.half_since is None
+        )
 
     @property
     def has_room(self) -> bool:

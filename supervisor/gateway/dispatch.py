@@ -150,11 +150,12 @@ class Dispatch:
         pending.row = row
         if self._stopping is not None:
             raise self._shutting_down()
+        params = call.params
+        key = take_key(row, params)
+        struct = validate(row, params)
         if not row.mutates:
             notify = pending.connection.notify if row.subscribes else None
-            return Request(row.name, validate(row, call.params), pending.answer, notify=notify)
-        key, params = take_key(row, call.params)
-        struct = validate(row, params)
+            return Request(row.name, struct, pending.answer, notify=notify)
         self._ref_number += 1
         ref = f"{self._ref_prefix}-{self._ref_number:x}"
         if key is None:

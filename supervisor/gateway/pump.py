@@ -261,7 +261,7 @@ class Pump:
     def settle(self, connection: Connection) -> None:
         """After anything happened to a connection: count it, close it when it is over, and watch for what is wanted."""
         peer = self._peer_of.get(connection)
-        if peer is None:
+        if peer is None or (peer.interest == READ and peer.watched and connection.ordinary):
             return
         held_bytes = connection.held_bytes
         self.held_bytes += held_bytes - connection.counted_bytes

@@ -43,18 +43,20 @@ def method_named(name: str) -> Method:
     raise UnknownMethod(f"there is no method {name[:100]!r}", hint=hint)
 
 
-def take_key(method: Method, params: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Return the idempotency key and the parameters without it; raise InvalidParams for one that cannot be a key."""
-    if _KEY not in params or not method.mutates:
-        return None, params
-    rest = {name: value for name, value in params.items() if name != _KEY}
-    key = params[_KEY]
+def take_key(method: Method, params: dict[str, Any]) -> str | None:
+    """Take the idempotency key out of `params` and return it; raise InvalidParams when it cannot be a key.
+
+    A method that changes nothing takes none: there it stays in, as an unknown parameter.
+    """
+    if not method.mutates:
+        return None
+    key = params.pop(_KEY, None)
     if key is None:
-        return None, rest
+        return None
     if not isinstance(key, str) or not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
         wrong = [_violation(_KEY, f"a key is a text of 1 to {KEY_BYTES_MAX} bytes")]
-        raise _invalid(method.name, wrong + _violations(rest, method.params, ""))
-    return key, rest
+        raise _invalid(method.name, wrong + _violations(params, method.params, ""))
+    return key
 
 
 def validate(method: Method, params: dict[str, Any]) -> Params:
@@ -72,7 +74,7 @@ def validate(method: Method, params: dict[str, Any]) -> Params:
 def digest(method: str, params: dict[str, Any]) -> str:
     """Return what a keyed command asks for as a short text: equal for equal parameters in any order of members."""
     canonical = orjson.dumps(params, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(canonical, digest_size=16, key=method.encode()).hexdigest()
+    return hashlib.blake2b(b"%b %b" % (method.encode(), canonical), digest_size=16).hexdigest()
 
 
 def _validated_commands(batch: BatchApply) -> BatchApply:

@@ -114,7 +114,15 @@ def test_all_violations_in_a_batch_are_told() -> None:
 
 
 def test_the_key_is_taken_off_a_mutating_method() -> None:
-    assert take_key(METHODS["task.create"], {"description": "x", "idempotency_key": "k"}) == ("k", {"description": "x"})
+    params = {"description": "x", "idempotency_key": "k"}
+    assert take_key(METHODS["task.create"], params) == "k"
+    assert params == {"description": "x"}
+
+
+def test_a_method_that_changes_nothing_takes_no_key() -> None:
+    params = {"id": "x", "idempotency_key": "k"}
+    assert take_key(METHODS["task.get"], params) is None
+    assert violations("task.get", params) == {"idempotency_key": "unknown parameter"}
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "é" * 101, 5, ["k"]])
