@@ -78,7 +78,8 @@ class Domain:
 
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
         """Decide everything that waited and hand it on, without a checkpoint between the two."""
-        await self.patiently(lambda: self._place.writer.room_for(len(letters)))
+        if self._place.writer.room < len(letters):
+            await self.patiently(lambda: self._place.writer.room_for(len(letters)))
         for tell in tells:
             self.told(tell)
         at = self.at()

@@ -57,6 +57,10 @@ class Draft:
         below = self._below.changed(table) if isinstance(self._below, Draft) else {}
         return below | {row_id: row for (name, row_id), row in self.pending.items() if name == table}
 
+    def waiting(self) -> int:
+        """Return how many rows are not durable yet, those of the drafts below included."""
+        return len(self.pending) + (self._below.waiting() if isinstance(self._below, Draft) else 0)
+
     def stage(self, facts: Sequence[Fact]) -> list[Row | None]:
         """Lay facts over; return the rows they leave."""
         rows = list(rows_after(self, facts))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import posixpath
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -199,6 +199,11 @@ class Table(Generic[R]):
     def put(self, row: R) -> None:
         """Make the row, or replace the one with its id."""
         self.rows[row.id] = row
+
+    def load(self, rows: Iterable[R]) -> None:
+        """Fill the empty table with what a snapshot holds."""
+        for row in rows:
+            self.put(row)
 
     def remove(self, row_id: str) -> None:
         """Take the row out; nothing happens when it is not there."""
