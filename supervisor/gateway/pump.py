@@ -229,8 +229,13 @@ class Pump:
             self._dispatch.finish(peer.connection)
 
     def _gone(self, peer: Peer) -> None:
-        """Take note that the client has closed both ways; what it sent before is read when there is room for it."""
+        """Take note that the client has closed both ways; what it sent before is read when there is room for it.
+
+        Unless it holds more than its share of a budget that is used up: then only its end makes room again.
+        """
         peer.connection.silence()
+        if peer.connection in self._hoarders:
+            peer.connection.ended = True
         peer.full = False
         self._unwatch(peer)
 
