@@ -128,6 +128,8 @@ class Scan:
         """(seq, offset) in the segment being read where D rose; the first is the last one at or before D + 1."""
         self._segment = 0
         self._line = 0
+        self._bad_line = -1
+        """The last line that was noted as bad: a gap right after it is the same damage."""
         self._good_end = 0
         self._is_unreadable = False
 
@@ -168,6 +170,7 @@ class Scan:
     def _begin(self, number: int, segment: Segment) -> None:
         self._segment = number
         self._line = 0
+        self._bad_line = -1
         self._good_end = 0
         self._is_unreadable = False
         expected = self._after + 1 if self._segment == 0 else self._next
@@ -227,9 +230,13 @@ class Scan:
         elif self._next > self._final_durable(lines, limit, frame):
             self._torn = damage
             return
-        self._note(damage)
+        is_told = reason is Bad.MISSING and self._bad_line == self._line - 1
+        if isinstance(line, Bad):
+            self._bad_line = self._line
+        if not is_told:
+            self._note(damage)
         for good in lines:
-            if good.seq < limit and self._torn is None:
+            if segment.first_seq <= good.seq < limit and self._torn is None:
                 yield from self._take_irregular(good, damage)
         if lines and self._torn is None:
             self._good_end = frame.offset + frame.length_bytes
@@ -262,7 +269,7 @@ class Scan:
         """Return D over the whole journal, looking at the rest of it the first time."""
         if not self._is_final:
             self._is_final = True
-            seen = [line.durable for line in lines if line.seq < limit]
+            seen = [line.durable for line in lines if self._segments[self._segment].first_seq <= line.seq < limit]
             for number in range(self._segment, len(self._segments)):
                 offset = frame.offset + frame.length_bytes if number == self._segment else 0
                 seen += self._durables(number, offset)
@@ -275,7 +282,7 @@ class Scan:
         for frame in SegmentReader(self._disk, self._segments[number].path, offset):
             line = parse_line(frame.data) if frame.problem is None else frame.problem
             for good in [line] if isinstance(line, Line) else salvage(frame.data):
-                if good.seq < self._limit(number):
+                if self._segments[number].first_seq <= good.seq < self._limit(number):
                     highest = max(highest, good.durable)
         return [highest] if highest >= 0 else []
 

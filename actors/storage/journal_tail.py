@@ -16,7 +16,7 @@ from actors.storage.files import Disk
 from actors.storage.journal import FailedTail
 from actors.storage.journal_lines import read_content_end
 from actors.storage.journal_scan import ScanReport, Tail
-from actors.storage.layout import Layout
+from actors.storage.layout import Layout, first_seq_of
 from actors.storage.quarantine import Quarantine
 from actors.storage.segments import begin_segment, copy_segment
 
@@ -61,6 +61,8 @@ def make_tail_durable(disk: Disk, layout: Layout, report: ScanReport, quarantine
         if copy != tail.path:
             _cut(disk, tail.path, tail.start)
     elif tail.size_bytes > tail.good_end:
+        if report.torn is not None and report.next_seq != first_seq_of(tail.path):
+            _begin_empty(disk, layout, report.next_seq)
         _cut(disk, tail.path, tail.good_end)
     return outcome
 
@@ -78,16 +80,21 @@ def supersede_tail(disk: Disk, layout: Layout, failed: FailedTail, quarantine: Q
     if target == failed.path:
         copy_segment(disk, layout, failed.path, 0, 0, first_seq)
         return
-    descriptor, _ = begin_segment(disk, layout, first_seq)
-    disk.close(descriptor)
+    _begin_empty(disk, layout, first_seq)
     _cut(disk, failed.path, failed.offset)
 
 
 def _leave_unreadable(disk: Disk, layout: Layout, tail: Tail, quarantine: Quarantine) -> TailOutcome:
     """Move what could be read to a new file under the old name; the old file lives on in quarantine."""
     quarantine.keep_link(tail.path, UNREADABLE_REASON)
-    copy_segment(disk, layout, tail.path, 0, tail.good_end, int(tail.path.stem))
+    copy_segment(disk, layout, tail.path, 0, tail.good_end, first_seq_of(tail.path))
     return TailOutcome(tail.good_end, 0, 0)
+
+
+def _begin_empty(disk: Disk, layout: Layout, first_seq: int) -> None:
+    """Supersede whatever lies at or above `first_seq`, and keep by the name how far the journal had come."""
+    descriptor, _ = begin_segment(disk, layout, first_seq)
+    disk.close(descriptor)
 
 
 def _cut(disk: Disk, path: Path, length_bytes: int) -> None:

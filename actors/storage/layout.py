@@ -221,6 +221,11 @@ class Layout:
         return made + [name for name in DIRECTORIES if disk.ensure_dir(self.root / name)]
 
 
+def first_seq_of(segment: Path) -> int:
+    """Return the seq that a segment's name says it begins with."""
+    return int(segment.stem)
+
+
 def stamp_of(moment: datetime) -> str:
     """Return the UTC stamp used in file names: sorts by time, no character that a file system refuses."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

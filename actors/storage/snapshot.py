@@ -52,6 +52,7 @@ class SnapshotHeader:
     metrics: bytes
     identity: bytes
     daemon: bytes
+    watermarks: bytes = b"{}"
 
 
 @frozen

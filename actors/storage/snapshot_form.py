@@ -23,8 +23,9 @@ SECTIONS: Final = (
 """The arrays, in the order in which they are written. The last two are Perdure's own: byte counts of text logs, and the
 index of the reports."""
 
-SEALED_MEMBERS: Final = ("metrics", "identity", "daemon")
-"""The header's objects; each is sealed."""
+SEALED_MEMBERS: Final = ("metrics", "identity", "daemon", "watermarks")
+"""The header's objects; each is sealed. `watermarks` is Perdure's own: the highest lease given out (`lease_max`), and
+the seq up to which all task and session files were durable (`files_seq`)."""
 
 CHECKSUM_HEAD: Final = b'"checksum":"sha256:'
 CHECKSUM_TAIL: Final = b'"}\n'
