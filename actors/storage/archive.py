@@ -156,7 +156,7 @@ class Archive:
             self._link_file(path / home.name, home)
         self._sync_directories(homes)
         self._unlink([path / home.name for home in homes])
-        self._unlink([path / ROW])
+        self._disk.unlink(path / ROW)
         self._remove_directory(path)
         return row
 

@@ -13,8 +13,8 @@ we wrote or accepted this file     its inode, size and mtime are not what they w
 (since the start)                  (but when its content is what is about to be written, nothing is lost: not edited)
 we know nothing of it              it is not an object of this id, or its rev is above ours, or its text is not laid out
 (written before the start)         byte for byte as we lay it out
-a link, or with several names, or  always
-no regular file
+no regular file, or one unknown    always
+to us that has several names
 =================================  ====================================================================================
 
 An edit that was made while nothing ran, keeps our layout and does not raise the rev cannot be told from our own file
@@ -214,7 +214,7 @@ class TaskFiles:
         return True
 
     def _is_ours(self, task_id: str, path: Path, seen: os.stat_result, rev: int | None, content: bytes | None) -> bool:
-        if not stat.S_ISREG(seen.st_mode) or seen.st_nlink > 1:
+        if not stat.S_ISREG(seen.st_mode):
             return False
         if seen.st_size == 0:  # nothing is lost with it
             return True

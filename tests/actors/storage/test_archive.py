@@ -87,6 +87,32 @@ def test_archiving_twice_is_archiving_once(tmp_path: Path) -> None:
         assert b.archive.restore_session("0191d5a0-0000-7000-8000-00000000000f") is None
 
 
+def test_an_empty_directory_tells_that_it_was_brought_back_and_an_older_one_is_left_alone(tmp_path: Path) -> None:
+    with behind(tmp_path) as b:
+        a_session(b, b'"old"')
+        b.archive.archive_session(ID, ROW)
+        a_session(b, b'"new"')
+        (tmp_path / "archive" / "sessions" / ID / "2").mkdir()
+        assert b.archive.restore_session(ID) is None
+        assert b.sessions.read(ID, 0, 10, 100).messages == [b'"new"']
+        assert [gone.number for gone in b.archive.listing("sessions")] == [1]
+
+
+def test_what_was_not_synced_yet_is_durable_once_it_is_archived(tmp_path: Path) -> None:
+    with behind(tmp_path) as b:
+        a_session(b)
+    disk = RecordingDisk(tmp_path)
+    with behind(tmp_path, disk) as b:
+        b.sessions.append(ID, None, [SessionLine.message(2, b'"unsynced"')])
+        b.archive.archive_session(ID, ROW)
+        disk.mark(archived=1)
+
+    def check(root: Path, marks: Mapping[str, int]) -> None:
+        assert "archived" not in marks or b"unsynced" in contents(root / "archive")[0]
+
+    assert judge(disk.trace, check).violation is None
+
+
 @pytest.mark.parametrize("effect", [Effect.FAIL, Effect.HALF_THEN_FAIL])
 @pytest.mark.parametrize("call", ["link", "unlink", "sync_dir", "rename", "mkdir"])
 @pytest.mark.parametrize("at", range(1, 6))

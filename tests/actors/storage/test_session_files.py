@@ -245,6 +245,7 @@ def test_a_file_that_somebody_changes_meanwhile_is_met_anew(tmp_path: Path, how:
         b.sessions.append(ID, HEADER, messages(1, 3))
         assert everything(b.sessions) == [text(n) for n in range(1, 4)]
         assert path.read_bytes().endswith(b"\n")
+        assert {"appended by hand": b"by hand", "replaced by an editor": b"xx", "removed": b""}[how] in b.quarantined()
 
 
 def test_saving_with_other_messages_begins_a_new_file_and_archives_the_old(tmp_path: Path) -> None:
@@ -358,6 +359,31 @@ def test_after_a_failure_the_same_calls_succeed_and_a_power_cut_then_loses_nothi
 
     verdict = judge(disk.trace, check, first=len(disk.trace.operations) - 1)
     assert verdict.violation is None, verdict.violation
+
+
+@pytest.mark.parametrize("how", ["filling a gap", "rewriting"])
+def test_what_the_page_cache_shows_after_a_failed_sync_is_not_copied_into_a_new_file(tmp_path: Path, how: str) -> None:
+    disk = FaultyDisk()
+    with behind(tmp_path, disk) as b:
+        b.sessions.append(ID, HEADER, messages(1, 1))
+        b.sessions.sync([ID])
+        synced = file_of(tmp_path).read_bytes()
+        b.sessions.append(ID, HEADER, messages(3, 3))
+        disk.calls.clear()
+        disk.faults = [Fault("fdatasync")]
+        with pytest.raises(OSError, match="Input/output error"):
+            b.sessions.sync([ID])
+        with file_of(tmp_path).open("r+b") as file:  # what the kernel may show once it has dropped the pages
+            file.seek(len(synced))
+            file.write(bytes(file_of(tmp_path).stat().st_size - len(synced)))
+        if how == "filling a gap":
+            b.sessions.append(ID, HEADER, messages(2, 2))
+            assert everything(b.sessions) == [text(n) for n in (1, 2, 3)]
+            assert b.quarantined() == b""
+        else:
+            b.sessions.rewrite(ID, HEADER, [meta(9)])
+            (kept,) = (tmp_path / "archive" / "sessions" / ID).iterdir()
+            assert text(3) in kept.read_bytes()
 
 
 def appended(disk: RecordingDisk, root: Path) -> None:

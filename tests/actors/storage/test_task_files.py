@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from actors.storage.files import Disk
 from actors.storage.task_files import TaskFiles
+from actors.storage.task_text import laid_out
 from tests.kit.behind import behind, names
 from tests.kit.disks import Effect, Fault, FaultyDisk, RecordingDisk
 from tests.kit.powerloss import judge
@@ -139,7 +140,8 @@ def test_what_was_planted_at_a_tasks_name_is_set_aside_and_what_it_leads_to_is_u
     tmp_path: Path, plant: str
 ) -> None:
     secret = tmp_path / "secret"
-    secret.write_bytes(b"mine")
+    mine = laid_out({"id": "a", "rev": 1})
+    secret.write_bytes(mine)
     with behind(tmp_path / "state") as b:
         path = tmp_path / "state" / "tasks" / "a.json"
         if plant == "directory":
@@ -149,9 +151,17 @@ def test_what_was_planted_at_a_tasks_name_is_set_aside_and_what_it_leads_to_is_u
         else:
             path.hardlink_to(secret)
         assert len(b.tasks.write_batch({"a": task()}).edited) == 1
-    assert secret.read_bytes() == b"mine"
+    assert secret.read_bytes() == mine
     assert on_disk(tmp_path / "state")["rev"] == 1
     assert path.stat().st_nlink == 1
+
+
+def test_a_second_name_that_a_backup_gave_a_file_of_ours_is_no_edit_and_keeps_its_content(tmp_path: Path) -> None:
+    with behind(tmp_path / "state") as b:
+        b.tasks.write_batch({"a": task()})
+        (tmp_path / "backup").hardlink_to(tmp_path / "state" / "tasks" / "a.json")
+        assert b.tasks.write_batch({"a": task(rev=2)}).edited == ()
+    assert json.loads((tmp_path / "backup").read_bytes())["rev"] == 1
 
 
 @pytest.mark.parametrize("task_id", ["../x", "/etc/x", "", ".", "..", ".hidden", "a/b", "a\0b"])
@@ -197,6 +207,7 @@ def test_after_a_failure_the_same_batch_succeeds_and_nothing_counts_as_edited(
             "abc", 2
         )
     assert b.quarantine.kept == []
+    assert names(tmp_path / "tasks") == ["a.json", "b.json", "c.json"]
 
 
 def test_after_a_power_cut_each_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
