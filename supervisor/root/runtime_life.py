@@ -156,8 +156,8 @@ class RuntimeLife:
                 context.ready({"pid": process.pid, "standby": True})
             async with self._office:
                 self.is_runtime = True
-                self._desk.took_office(self)
                 self.post(self._desk.hello(context.incarnation))
+                self._desk.took_office(self)
                 self.pulse = Pulse(hung_after_s=self._launch.hung_after_s, last_s=trio.current_time())
                 nursery.start_soon(self._channel.run_sender)
                 nursery.start_soon(self._listen, context)

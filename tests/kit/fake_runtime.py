@@ -1,0 +1,165 @@
+"""
+A runtime that is none: it speaks the control protocol and serves a few methods that make it misbehave.
+
+It stands in for the real one where the root is tested: what the root must do when a runtime dies, hangs or refuses does not
+depend on what the runtime does otherwise. `FAKE_RUNTIME` in its environment holds JSON: how it behaves from the start.
+
+Methods: `fake.who` {pid, incarnation, ppid}, `fake.echo`, `fake.exit` {code}, `fake.hang`, `fake.shutdown`, `fake.reload`,
+`fake.orders` (every order received), `fake.print` {text}, `fake.environment`, `fake.garble` (breaks the control channel),
+`event.subscribe` and `event.record`, as far as a relay can tell the difference.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from supervisor.root.control import Hello, Order, Ready, Refused, Reload, ReloadRefused, ReloadWanted, Root, Shutdown
+from supervisor.root.control import Stop, Stopped
+from supervisor.root.runtime_side import RuntimeLink
+from supervisor.root.writer_lock import WriterLock
+
+BEHAVIOUR: dict[str, Any] = json.loads(os.environ.get("FAKE_RUNTIME", "{}"))
+
+
+class FakeRuntime:
+    """One incarnation."""
+
+    def __init__(self, link: RuntimeLink, hello: Hello) -> None:
+        self.link = link
+        self.hello = hello
+        self.orders: list[Any] = []
+        self.counter = Path(hello.state_path) / "recorded"
+        """What was recorded, one key and text per line: the memory that outlives an incarnation."""
+        self.dead_by_reply = False
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        heartbeat_s = self.hello.config["supervisor"]["heartbeat_s"]
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=self.hello.listen_fd)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.link.beat_every, heartbeat_s)
+            nursery.start_soon(self._obey, nursery.cancel_scope)
+            if BEHAVIOUR.get("never_ready"):
+                await trio.sleep_forever()
+            self.link.send(Ready(seq=7, recovery={"base": "empty"}))
+            await trio.serve_listeners(self._serve, [listener])
+        if "deaf" not in BEHAVIOUR:
+            (Path(self.hello.state_path) / "saved").write_text(str(os.getpid()))
+        self.link.send(Stopped())
+
+    async def _obey(self, scope: trio.CancelScope) -> None:
+        while True:
+            order: Order = await self.link.next_order()
+            self.orders.append(json.loads(msgspec.json.encode(order)))
+            match order:
+                case Stop() if not BEHAVIOUR.get("deaf"):
+                    scope.cancel(reason="told to stop")
+                case Root() | Reload() | ReloadRefused() | Stop() | Hello():
+                    pass
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        rest = b""
+        try:
+            while data := await stream.receive_some(65536):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    await self._answer_line(stream, line)
+        except trio.BrokenResourceError:
+            return
+
+    async def _answer_line(self, stream: trio.SocketStream, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+        except ValueError:
+            await _send(stream, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "not JSON"}})
+            return
+        if isinstance(request, list):
+            replies = [await self._reply(stream, item) for item in request]
+            await _send(stream, [reply for reply in replies if reply["id"] is not None])
+            return
+        reply = await self._reply(stream, request)
+        if "id" in request:
+            await _send(stream, reply)
+
+    async def _reply(self, stream: trio.SocketStream, request: dict[str, Any]) -> dict[str, Any]:
+        result = await self._carry_out(stream, request["method"], request.get("params", {}))
+        return {"jsonrpc": "2.0", "id": request.get("id"), "result": result}
+
+    async def _carry_out(self, stream: trio.SocketStream, method: str, params: dict[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912  one row per method
+        match method:
+            case "fake.who":
+                return {"pid": os.getpid(), "incarnation": self.hello.incarnation, "ppid": os.getppid()}
+            case "fake.exit":
+                os._exit(params["code"])
+            case "fake.hang":
+                time.sleep(3600)
+            case "fake.shutdown":
+                self.link.send(Shutdown())
+            case "fake.reload":
+                self.link.send(ReloadWanted())
+            case "fake.orders":
+                return self.orders
+            case "fake.environment":
+                return dict(os.environ)
+            case "fake.print":
+                sys.stderr.write(params["text"] + "\n")
+                sys.stderr.flush()
+            case "fake.garble":
+                self.link._control.send(b"this is no news\n")
+            case "event.record":
+                return self._record(params)
+            case "event.subscribe":
+                await self._tell_events(stream, params.get("after_seq", 0))
+                return {"subscription": f"sub-{os.getpid()}", "seq": params.get("after_seq", 0)}
+            case _:
+                return {"method": method, "params": params}
+        return None
+
+    def _record(self, params: dict[str, Any]) -> Any:
+        key = params.get("idempotency_key")
+        known = [json.loads(line) for line in self.counter.read_text().splitlines()] if self.counter.exists() else []
+        if key is None or key not in [line["key"] for line in known]:
+            with self.counter.open("a") as file:
+                file.write(json.dumps({"key": key, "message": params["message"]}) + "\n")
+        if params["message"] == "die" and key not in [line["key"] for line in known]:
+            os.kill(os.getpid(), signal.SIGKILL)  # committed, not answered
+        return {"message": params["message"], "key": key}
+
+    async def _tell_events(self, stream: trio.SocketStream, after_seq: int) -> None:
+        async def tell() -> None:
+            for seq in (after_seq + 1, after_seq + 2):
+                params = {"subscription": f"sub-{os.getpid()}", "seq": seq, "events": []}
+                await _send(stream, {"jsonrpc": "2.0", "method": "event", "params": params})
+
+        trio.lowlevel.spawn_system_task(tell)
+
+
+async def _send(stream: trio.SocketStream, message: Any) -> None:
+    await stream.send_all(json.dumps(message).encode() + b"\n")
+
+
+def main() -> None:
+    """Be a runtime."""
+    link = RuntimeLink.arm(int(sys.argv[sys.argv.index("--control-fd") + 1]))
+    hello = link.hello()
+    if "refuse" in BEHAVIOUR:
+        link.send(Refused(message=BEHAVIOUR["refuse"]["message"], hint="look elsewhere"))
+        sys.exit(BEHAVIOUR["refuse"]["code"])
+    if "crash" in BEHAVIOUR and hello.incarnation not in BEHAVIOUR["crash"].get("not_in", ()):
+        sys.stderr.write("Traceback: it crashed\n")
+        sys.exit(BEHAVIOUR["crash"]["code"])
+    lock = WriterLock.acquire(Path(hello.state_path))
+    trio.run(FakeRuntime(link, hello).run)
+    lock.release()
+
+
+if __name__ == "__main__":
+    main()

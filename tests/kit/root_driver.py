@@ -1,0 +1,43 @@
+"""
+Runs one root with the fake runtime, as `perdure up` would run it with the real one; its exit code is the root's.
+
+Argument: JSON with `state_path`, `settings` (dotted configuration keys), and optionally `config_file`, `stdio`, `ready_fd`,
+`standby`, `echo`.
+"""
+
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from supervisor.config import load
+from supervisor.root import run_root
+from supervisor.root.options import Echo, RootOptions
+
+FAKE_RUNTIME = Path(__file__).with_name("fake_runtime.py")
+
+
+def main() -> int:
+    """Run it."""
+    given = json.loads(sys.argv[1])
+    if given.get("activated"):  # only the process itself knows its pid, which LISTEN_PID must be
+        os.environ["LISTEN_PID"] = str(os.getpid())
+    reading = partial(
+        load, given.get("config_file"), options=given["settings"], environ={}, cwd=Path(given["state_path"]).parent
+    )
+    options = RootOptions(
+        config=reading(),
+        state_path=Path(given["state_path"]),
+        load_config=reading,
+        stdio=given.get("stdio", False),
+        ready_fd=given.get("ready_fd"),
+        standby=given.get("standby", False),
+        echo=Echo(given.get("echo", "json")),
+        argv=(sys.executable, str(FAKE_RUNTIME)),
+    )
+    return run_root(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
