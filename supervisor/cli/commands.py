@@ -1,0 +1,46 @@
+"""What there is: every command's name, where it is, its line in `perdure --help`. A test holds lines and help together."""
+
+from typing import Final
+
+import click
+
+from supervisor import __version__
+from supervisor.cli.grammar import CONTEXT_SETTINGS, LazyGroup, Row
+
+_RUNNING: Final = "Running it"
+_WORK: Final = "Tasks and sessions"
+_LOOKING: Final = "Looking at it"
+_STATE: Final = "The state directory"
+_REST: Final = "The rest"
+
+TABLE: Final[dict[str, Row]] = {
+    "up": Row("up", "up", "Run Perdure in the foreground.", _RUNNING),
+    "down": Row("down", "down", "Stop what runs there, and wait until it has.", _RUNNING),
+    "status": Row("status", "status", "Show who and what is running.", _RUNNING),
+    "demo": Row("demo", "demo", "Show what Perdure does: tasks, a kill -9, everything still there.", _RUNNING),
+    "task": Row("task", "task", "Add, list, change and finish tasks.", _WORK),
+    "session": Row("session", "session", "Look at sessions and tidy them.", _WORK),
+    "events": Row("events", "events", "Show what happened; -f follows.", _LOOKING),
+    "health": Row("health", "health", "Show how well it is running.", _LOOKING),
+    "metrics": Row("health", "metrics", "Show counters and durations.", _LOOKING),
+    "actors": Row("health", "actors", "Show the tree of actors.", _LOOKING),
+    "save": Row("snapshots", "save", "Take a snapshot now.", _STATE),
+    "backups": Row("snapshots", "backups", "List the snapshots kept.", _STATE),
+    "config": Row("config", "config", "Show or check the configuration.", _REST),
+    "completion": Row("completion", "completion", "Print a completion script for bash, zsh or fish.", _REST),
+    "version": Row("version", "version", "Show the versions.", _REST),
+}
+"""Command name → row, in the order of the help."""
+
+
+@click.group(
+    "perdure",
+    cls=LazyGroup,
+    table=TABLE,
+    context_settings=CONTEXT_SETTINGS,
+    epilog="\b\nExample:\n  perdure up                                in one terminal\n"
+    '  perdure task add "Write the tests"        in another one',
+)
+@click.version_option(__version__, message="perdure %(version)s")
+def perdure() -> None:
+    """A crash-proof runtime for coding agents: what was acknowledged is there afterwards."""

@@ -1,0 +1,81 @@
+"""How events look: one line each. Pure functions from what the runtime answered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from supervisor.cli.paper import BAD, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table
+from supervisor.cli.words import local_time, one_line, scalar
+
+Event = Mapping[str, Any]
+
+_ENDINGS: Final[Mapping[str, str]] = {
+    "failed": BAD,
+    "crashed": BAD,
+    "corrupted": BAD,
+    "save-error": BAD,
+    "deleted": WARNING,
+    "cancelled": WARNING,
+    "lease_expired": WARNING,
+    "completed": GOOD,
+    "restarted": GOOD,
+}
+"""The last word of an event's kind → its colour."""
+
+_TELLING: Final = ("message", "description", "title", "error", "reason", "status", "text")
+"""Members of an event's data that say most, in the order of preference."""
+
+_CLOCK_LENGTH: Final = len("12:00:00")
+
+
+def listed(events: Sequence[Event]) -> Table:
+    """A row per event."""
+    columns = (Column("TIME"), Column("SEQ", right=True), Column("KIND"), Column("ID"), Column("WHAT", elastic=True))
+    return Table(columns, [_row(event) for event in events], empty="No events.")
+
+
+def followed(event: Event) -> str:
+    """One event as a line, in columns that hold still although nobody knows what comes next."""
+    clock, seq, kind, id_, what = (cell.text for cell in _row(event))
+    return f"{clock[-_CLOCK_LENGTH:]}  {seq:>7}  {kind:<18}  {id_}  {what}".rstrip()
+
+
+def style_of(kind: str) -> str:
+    """The colour of an event's kind."""
+    if kind.startswith("alert:"):
+        return WARNING
+    return _ENDINGS.get(kind.replace(":", ".").rpartition(".")[2], PLAIN)
+
+
+def flattened(notification: Event) -> list[dict[str, Any]]:
+    """The events of one notification (one journal line), each with its line's seq and time."""
+    head = {"seq": notification.get("seq"), "ts": notification.get("ts")}
+    return [{**head, **event} for event in notification.get("events", ())]
+
+
+def _row(event: Event) -> tuple[Cell, ...]:
+    kind = scalar(event.get("kind"))
+    data = event.get("data")
+    if kind == "event.recorded" and isinstance(data, Mapping) and data.get("type"):
+        kind = scalar(data["type"])
+    return (
+        Cell(local_time(event.get("ts")), FAINT),
+        Cell(scalar(event.get("seq")), FAINT),
+        Cell(kind, style_of(kind)),
+        Cell(scalar(event.get("id")), STRONG),
+        Cell(_what(data)),
+    )
+
+
+def _what(data: Any) -> str:
+    """The most telling of an event's data, in one line."""
+    if not isinstance(data, Mapping):
+        return "" if data is None else scalar(data)
+    entries = data.get("entries")
+    if isinstance(entries, Sequence) and entries and isinstance(entries[-1], Mapping):
+        return one_line(str(entries[-1].get("message", "")))
+    for name in _TELLING:
+        if data.get(name):
+            value = data[name]
+            return one_line(value) if isinstance(value, str) else scalar(value)
+    changed = [name for name in data if name not in {"updated_at", "last_accessed_at"}]
+    return ", ".join(changed)

@@ -1,0 +1,63 @@
+"""`perdure events`: what happened, and what happens."""
+
+from collections.abc import Sequence
+
+import click
+
+from supervisor.cli import event_view
+from supervisor.cli.grammar import command
+from supervisor.cli.invocation import Invocation
+from supervisor.cli.reach import PAGE_ROWS, Runtime, follow, runtime
+
+SHOWN = 50
+"""Journal lines shown unless asked for others: about a screen."""
+
+
+@command("events", example="perdure events -f --kinds 'task.*'", data=True)
+@click.option("--after", type=click.IntRange(0), metavar="SEQ", help=f"After this seq (default: the last {SHOWN}).")
+@click.option("--kinds", metavar="KIND,...", help="Only these kinds: exact (task.created) or prefixes (task.*).")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on showing events as they happen, until Ctrl-C.")
+def events(invocation: Invocation, after: int | None, kinds: str | None, following: bool) -> None:  # noqa: FBT001  click gives flags so
+    """
+    Show what happened; -f follows.
+
+    Without --after the newest are shown. With --json each event is one line.
+    """
+    wanted = [kind.strip() for kind in (kinds or "").split(",") if kind.strip()]
+    with runtime(invocation) as perdure:
+        newest = perdure.call("runtime.ping")["seq"]
+        begin = max(0, newest - SHOWN) if after is None else after
+        if not following:
+            _list(invocation, perdure, begin, wanted)
+            return
+        try:
+            for notification in follow(perdure, begin, wanted):
+                for event in event_view.flattened(notification):
+                    _tell(invocation, event)
+        except KeyboardInterrupt:
+            return
+
+
+def _list(invocation: Invocation, perdure: Runtime, after: int, kinds: Sequence[str]) -> None:
+    """Show all that is there after a seq, page by page."""
+    filters = {"kinds": list(kinds)} if kinds else {}
+    found = []
+    while True:
+        page = perdure.call("event.list", after_seq=after, limit=PAGE_ROWS, **filters)
+        if invocation.as_json:
+            for event in page["events"]:
+                invocation.screen.json(event, one_line=True)
+        else:
+            found += page["events"]
+        if page["next_seq"] is None or page["next_seq"] <= after or not page["events"]:
+            break
+        after = page["next_seq"]
+    if not invocation.as_json:
+        invocation.screen.show(event_view.listed(found))
+
+
+def _tell(invocation: Invocation, event: event_view.Event) -> None:
+    if invocation.as_json:
+        invocation.screen.json(event, one_line=True)
+    else:
+        invocation.screen.say(event_view.followed(event), event_view.style_of(str(event.get("kind"))))

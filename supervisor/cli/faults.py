@@ -1,0 +1,123 @@
+"""
+How a command fails: the exit code of each kind of error, and the one line that tells it.
+
+The line is `perdure: what is wrong (why): what to do next`, on standard error. The codes are those of SPEC's operator's
+section and are for scripts: each says what a script could do about it.
+"""
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from actors.model.errors import PerdureError
+from supervisor.cli.words import one_line
+
+
+class Exit(IntEnum):
+    """Every exit code of the command line."""
+
+    FINE = 0
+    FAILED = 1
+    USAGE = 2
+    """The command line or the configuration is wrong."""
+    NOTHING_RUNS = 3
+    NOT_FOUND = 4
+    CONFLICT = 5
+    """Somebody else holds it or changed it, or its status does not allow this."""
+    INCOMPATIBLE = 6
+    NOT_A_STATE_DIRECTORY = 7
+    GAVE_UP = 70
+    INTERRUPTED = 130
+    """Ctrl-C: 128 and the signal's number, as shells have it."""
+    PIPE_CLOSED = 141
+    """The reader of our output went away: 128 and SIGPIPE's number."""
+
+
+EXIT_OF_KIND: Final[dict[str, Exit]] = {
+    "parse_error": Exit.FAILED,
+    "invalid_request": Exit.FAILED,
+    "unknown_method": Exit.INCOMPATIBLE,
+    "invalid_params": Exit.USAGE,
+    "internal": Exit.FAILED,
+    "not_found": Exit.NOT_FOUND,
+    "already_exists": Exit.CONFLICT,
+    "invalid_transition": Exit.CONFLICT,
+    "conflict": Exit.CONFLICT,
+    "overloaded": Exit.FAILED,
+    "storage_failed": Exit.FAILED,
+    "read_only": Exit.FAILED,
+    "actor_crashed": Exit.FAILED,
+    "too_large": Exit.FAILED,
+    "forbidden": Exit.FAILED,
+    "shutting_down": Exit.NOTHING_RUNS,
+    "incompatible_version": Exit.INCOMPATIBLE,
+}
+"""Error kind of the protocol → exit code. An unknown method means that a runtime of another version answers."""
+
+
+class CommandFailed(Exception):
+    """A failure that the command line found by itself."""
+
+    def __init__(self, message: str, hint: str = "", exit_code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class Told(NamedTuple):
+    """An error as a person and a script get it."""
+
+    line: str
+    exit_code: int
+
+
+def told(error: Exception) -> Told:
+    """Say in one line what `error` is and what to do next, and with which code to end."""
+    if isinstance(error, CommandFailed):
+        return Told(_line(error.message, "", error.hint), error.exit_code)
+    if isinstance(error, PerdureError):
+        return _told_of_runtime(error)
+    if _is_config_error(error):
+        return Told(_line(str(error), "", getattr(error, "hint", "")), Exit.USAGE)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Told(_line(f"{where}{error.strerror or error}", type(error).__name__, ""), Exit.FAILED)
+    return Told(
+        _line(
+            f"{type(error).__name__}: {error}",
+            "a defect in Perdure",
+            "repeat the command with --debug and report what it prints",
+        ),
+        Exit.FAILED,
+    )
+
+
+def _told_of_runtime(error: PerdureError) -> Told:
+    own_code = getattr(error, "exit_code", None)
+    if own_code is not None:
+        return Told(_line(error.message, "", error.hint), int(own_code))
+    message = error.message
+    violations = error.details.get("violations") or []
+    listed = "; ".join(f"{violation.get('path')}: {violation.get('message')}" for violation in violations)
+    if listed and listed not in message:
+        message = f"{message}: {listed}"
+    if crash_id := error.details.get("crash_id"):
+        message = f"{message} [crash {crash_id}]"
+    return Told(_line(message, error.kind, error.hint), EXIT_OF_KIND.get(error.kind, Exit.FAILED))
+
+
+def _is_config_error(error: Exception) -> bool:
+    """Look without importing: whoever raised it has imported its class."""
+    import sys
+
+    errors = sys.modules.get("supervisor.config.errors")
+    return errors is not None and isinstance(error, errors.ConfigError)
+
+
+def _line(message: str, why: str, hint: str) -> str:
+    text = message.rstrip(". ")
+    if why:
+        text += f" ({why})"
+    if hint:
+        text += f": {hint}"
+    return f"perdure: {one_line(text)}"

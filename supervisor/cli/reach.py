@@ -1,0 +1,120 @@
+"""
+Asking the runtime: the one place where the command line meets the client library.
+
+A command waits for a runtime that is restarting, because the socket is held by the root: it connects into the backlog
+and is served by the next one. It does not wait where nobody holds the state directory's lock: then nothing runs there,
+and that is told with exit code 3.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from supervisor.cli.faults import CommandFailed, Exit
+from supervisor.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from supervisor.client import Client
+
+ROWS_SHOWN: Final = 100
+"""Rows of a list unless asked for more: a few screens."""
+
+PAGE_ROWS: Final = 1000
+"""The most that one answer holds."""
+
+PATIENCE_S: Final = 60.0
+"""How long a command waits for a runtime that is restarting or recovering: the largest of states comes up in it."""
+
+GLANCE_S: Final = 2.0
+"""How long a look waits (`status`, the shell's completion): whoever looks wants to know now."""
+
+
+class Runtime(Protocol):
+    """What a command needs of the client."""
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Carry out one command; raises the error's class."""
+        ...
+
+
+class Rows(NamedTuple):
+    """What a list gave."""
+
+    rows: list[dict[str, Any]]
+    more: bool
+    """Whether there are more than were asked for."""
+
+
+@contextmanager
+def runtime(invocation: Invocation, *, patience_s: float = PATIENCE_S) -> "Iterator[Client]":
+    """
+    A connection to the runtime of this state directory.
+
+    Raises CommandFailed when nothing runs there or somebody works on it offline, and what the client raises when nobody
+    answers within `patience_s`.
+    """
+    check_that_something_runs(invocation.state_path)
+
+    from supervisor.client import Client
+
+    with Client(invocation.state_path, timeout_s=patience_s) as client:
+        yield client
+
+
+def check_that_something_runs(state_path: "Path") -> None:
+    """Raise CommandFailed unless a root holds the state directory."""
+    from supervisor.root.lock import read_lock
+
+    held = read_lock(state_path)
+    if not held.held:
+        raise nothing_runs(state_path)
+    if held.phase in OFFLINE_PHASES:
+        raise CommandFailed(
+            f"perdure {held.phase} (process {held.pid}) works on {state_path}", "wait until it is done", Exit.CONFLICT
+        )
+
+
+OFFLINE_PHASES: Final = frozenset({"doctor", "rebuild", "migrate", "rollback", "clean"})
+"""What an offline command writes into the lock file as its phase: its name."""
+
+
+def nothing_runs(state_path: "Path") -> CommandFailed:
+    """The error for a state directory that nobody holds."""
+    return CommandFailed(f"nothing runs in {state_path}", "perdure up starts it", Exit.NOTHING_RUNS)
+
+
+def listing(perdure: Runtime, method: str, member: str, params: Mapping[str, Any], rows_max: int | None) -> Rows:
+    """Read a list page by page, at most `rows_max` rows of it; None: to its end."""
+    rows: list[dict[str, Any]] = []
+    asked = dict(params)
+    while True:
+        left = PAGE_ROWS if rows_max is None else min(PAGE_ROWS, rows_max - len(rows))
+        page = perdure.call(method, **asked, limit=left)
+        rows += page[member]
+        cursor = page.get("next_cursor")
+        if cursor is None or (rows_max is not None and len(rows) >= rows_max):
+            return Rows(rows, more=cursor is not None)
+        asked["cursor"] = cursor
+
+
+def answered_at_once(invocation: Invocation, method: str, params: Mapping[str, Any]) -> Any:
+    """The answer to a query, None where none comes within a glance, whatever the reason."""
+    from actors.model.errors import PerdureError
+    from supervisor.config.errors import ConfigError
+
+    try:
+        with runtime(invocation, patience_s=GLANCE_S) as perdure:
+            return perdure.call(method, **params)
+    except (PerdureError, CommandFailed, ConfigError, OSError):
+        return None
+
+
+def follow(perdure: "Client", after_seq: int | None, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """
+    The journal's lines as they come, without a gap: `{seq, ts, events}` each; ends only with an error.
+
+    `after_seq` None: from now on; `kinds` empty: all of them.
+    """
+    yield from perdure.subscribe(after_seq=after_seq, kinds=list(kinds) or None)

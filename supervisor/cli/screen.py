@@ -1,0 +1,147 @@
+"""
+Putting tables on a terminal or into a pipe.
+
+On a terminal `rich` lays them out: colours (unless NO_COLOR says otherwise), nothing wider than the window, long texts
+cut at the cells of characters and not in their middle. In a pipe nothing is cut and nothing coloured, so that what is
+searched for is found; `rich` is not even imported then. The plain form is made here.
+"""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from supervisor.cli.paper import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+GAP: Final = "  "
+
+
+class Screen:
+    """Where a command's results go: standard output, or what a test gives."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = sys.stdout if out is None else out
+        self.is_terminal = self._out.isatty()
+        self._console: Console | None = None
+
+    def show(self, *tables: Table) -> None:
+        """Show tables one below the other, those with a title set apart by a blank line."""
+        shown = [table for table in tables if table.rows or table.empty]
+        for number, table in enumerate(shown):
+            if number:
+                self.say()
+            if table.title:
+                self.say(table.title, "bold")
+            if not table.rows:
+                self.say(table.empty, "dim")
+            elif self.is_terminal:
+                self.console().print(laid_out(table))
+            else:
+                self._out.write("".join(line + "\n" for line in plain_lines(table)))
+        self._out.flush()
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Write one line; a long one goes on over the window's edge as the terminal has it."""
+        if self.is_terminal and style:
+            self.console().print(_styled(Cell(text, style)), soft_wrap=True)
+        else:
+            self._out.write(text + "\n")
+        self._out.flush()
+
+    def write(self, text: str) -> None:
+        """Write text as it is."""
+        self._out.write(text)
+        self._out.flush()
+
+    def json(self, value: Any, *, one_line: bool = False) -> None:
+        """Write a JSON value, indented for people unless it is one of a stream of them."""
+        self._out.write(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2) + "\n")
+        self._out.flush()
+
+    def console(self) -> "Console":
+        """The terminal as `rich` sees it."""
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(file=self._out, highlight=False, markup=False, emoji=False)
+        return self._console
+
+
+def laid_out(table: Table) -> "RenderableType":
+    """The table for a terminal."""
+    from rich.table import Table as RichTable
+
+    headed = any(column.name for column in table.columns)
+    made = RichTable(
+        box=None,
+        show_header=headed,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, len(GAP), 0, 0),
+        # Only a table with a column that takes the rest is as wide as the window.
+        expand=any(column.elastic for column in table.columns),
+    )
+    for column in table.columns:
+        made.add_column(
+            column.name,
+            justify="right" if column.right else "left",
+            ratio=1 if column.elastic else None,
+            no_wrap=not column.wraps,
+            overflow="fold" if column.wraps else "ellipsis",
+        )
+    for row in table.rows:
+        made.add_row(*(_styled(cell) for cell in row))
+    return made
+
+
+def plain_lines(table: Table) -> list[str]:
+    """The table as lines of text, columns aligned, nothing cut."""
+    headed = any(column.name for column in table.columns)
+    rows = [tuple(column.name for column in table.columns)] if headed else []
+    rows += [tuple(cell.text for cell in row) for row in table.rows]
+    wide = [max(cells(line) for row in rows for line in _lines(row[place])) for place in range(len(table.columns))]
+    return [line for row in rows for line in _plain_row(table.columns, row, wide)]
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal `text` takes: none for combining characters, two for wide ones."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0
+        if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Me", "Mn"}
+        else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
+
+
+def _plain_row(columns: tuple[Column, ...], row: tuple[str, ...], wide: list[int]) -> list[str]:
+    """One row, of as many lines as its longest cell has."""
+    parts = [_lines(text) for text in row]
+    made = []
+    for number in range(max(len(part) for part in parts)):
+        texts = [part[number] if number < len(part) else "" for part in parts]
+        padded = [
+            _padded(text, width, right=column.right) for column, text, width in zip(columns, texts, wide, strict=True)
+        ]
+        made.append(GAP.join(padded).rstrip())
+    return made
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - cells(text))
+    return blanks + text if right else text + blanks
+
+
+def _styled(cell: Cell) -> "RenderableType":
+    from rich.text import Text
+
+    return Text(cell.text, style=cell.style)

@@ -1,0 +1,97 @@
+"""`perdure session list|show|tail`."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from supervisor.cli import session_view
+from supervisor.cli.choices import SESSION_ORDERS, SESSION_STATUSES, one_of, session_id
+from supervisor.cli.grammar import command
+from supervisor.cli.invocation import Invocation
+from supervisor.cli.reach import PAGE_ROWS, ROWS_SHOWN, Runtime, follow, listing, runtime
+
+id_argument = click.argument("id", metavar="ID", shell_complete=session_id)
+
+
+@command("list", example="perdure session list --directory . --status open", data=True)
+@click.option("--directory", metavar="DIR", help="Only sessions that work in this directory.")
+@click.option("--status", type=one_of(*SESSION_STATUSES), help="Only open or only closed ones.")
+@click.option("--order", type=one_of(*SESSION_ORDERS), help="What comes first (default: last_accessed).")
+@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
+@click.option("--all", "everything", is_flag=True, help="All of them, however many.")
+def list_(invocation: Invocation, directory: str | None, limit: int, everything: bool, **filters: str | None) -> None:  # noqa: FBT001  click gives flags so
+    """List sessions, the most recently used first."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    if directory is not None:
+        given["working_directory"] = str(Path(directory).expanduser().absolute())
+    with runtime(invocation) as perdure:
+        found = listing(perdure, "session.list", "sessions", given, None if everything else limit)
+    if invocation.as_json:
+        invocation.screen.json({"sessions": found.rows, "more": found.more})
+        return
+    invocation.screen.show(session_view.listed(found.rows, datetime.now(UTC)))
+    if found.more:
+        sys.stderr.write(f"These are the first {len(found.rows)}; --limit N or --all shows more.\n")
+
+
+@command("show", example="perdure session show 0190163d-8694-739b-aea5-966c26f8ad91", data=True)
+@id_argument
+def show(invocation: Invocation, id: str) -> None:
+    """Show what is known of one session; its messages are shown by `perdure session tail`."""
+    with runtime(invocation) as perdure:
+        row = perdure.call("session.get", id=id)
+    if invocation.as_json:
+        invocation.screen.json(row)
+    else:
+        invocation.screen.show(session_view.shown(row, datetime.now(UTC)))
+
+
+@command("tail", example="perdure session tail -f 0190163d-8694-739b-aea5-966c26f8ad91", data=True)
+@id_argument
+@click.option(
+    "-n", "--lines", "count", type=click.IntRange(0), default=10, show_default=True, help="How many messages."
+)
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on showing messages as they come, until Ctrl-C.")
+def tail(invocation: Invocation, id: str, count: int, following: bool) -> None:  # noqa: FBT001  click gives flags so
+    """
+    Show a session's last messages; -f follows.
+
+    With --json each message is one line.
+    """
+    with runtime(invocation) as perdure:
+        row = perdure.call("session.get", id=id)
+        seen = max(0, row["message_count"] - count)
+        seen = _show_after(invocation, perdure, row["id"], seen)
+        if not following:
+            return
+        try:
+            for _ in follow(perdure, None, ["session.*"]):
+                seen = _show_after(invocation, perdure, row["id"], seen)
+        except KeyboardInterrupt:
+            return
+
+
+def _show_after(invocation: Invocation, perdure: Runtime, id_: str, after: int) -> int:
+    """Show the messages above index `after`; give the index of the last one."""
+    for page in _pages(perdure, id_, after):
+        if invocation.as_json:
+            for message in page:
+                invocation.screen.json(message, one_line=True)
+        else:
+            invocation.screen.show(session_view.told_messages(page, after + 1)._replace(empty=""))
+        after += len(page)
+    return after
+
+
+def _pages(perdure: Runtime, id_: str, after: int) -> Iterator[list[dict[str, Any]]]:
+    while True:
+        page = perdure.call("session.messages", id=id_, after=after, limit=PAGE_ROWS)
+        if page["messages"]:
+            yield page["messages"]
+        if page["next"] is None:
+            return
+        after = page["next"]

@@ -1,0 +1,111 @@
+"""How sessions and their messages look. Pure functions from what the runtime answered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from supervisor.cli.paper import BUSY, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table, facts
+from supervisor.cli.words import age, local_time, one_line, prose, scalar
+
+Session = Mapping[str, Any]
+
+_STYLES: Final[Mapping[str, str]] = {"open": GOOD, "closed": FAINT}
+_ROLES: Final[Mapping[str, str]] = {"user": BUSY, "assistant": GOOD, "system": FAINT, "tool": WARNING}
+
+_SHOWN: Final = (
+    ("title", "title"),
+    ("status", "status"),
+    ("outcome", "outcome"),
+    ("closed_reason", "reason"),
+    ("alias", "alias"),
+    ("provider", "provider"),
+    ("model", "model"),
+    ("working_directory", "directory"),
+    ("message_count", "messages"),
+    ("activity", "activity"),
+    ("external_ids", "other ids"),
+    ("parent_id", "parent"),
+    ("task_ids", "tasks"),
+    ("projects", "projects"),
+    ("first_prompt_preview", "first prompt"),
+    ("metadata", "metadata"),
+)
+"""Member → what it is called; members that say nothing are left out."""
+
+
+def listed(sessions: Sequence[Session], now: datetime) -> Table:
+    """The list: a row per session."""
+    columns = (
+        Column("ID"),
+        Column("STATUS"),
+        Column("USED", right=True),
+        Column("MSGS", right=True),
+        Column("MODEL"),
+        Column("TITLE", elastic=True),
+    )
+    rows = [
+        (
+            Cell(scalar(session.get("id")), STRONG),
+            Cell(_ended(session), _STYLES.get(str(session.get("status")), PLAIN)),
+            Cell(age(session.get("last_accessed_at"), now), FAINT),
+            Cell(scalar(session.get("message_count"))),
+            Cell(scalar(session.get("model"))),
+            Cell(one_line(str(session.get("title", "")))),
+        )
+        for session in sessions
+    ]
+    return Table(columns, rows, empty="No sessions.")
+
+
+def shown(session: Session, now: datetime) -> Table:
+    """Everything known of one session."""
+    pairs: list[tuple[str, str | Cell]] = [("id", Cell(scalar(session.get("id")), STRONG))]
+    pairs += [(label, scalar(session[name])) for name, label in _SHOWN if session.get(name) not in (None, "", [], {})]
+    pairs += [
+        (label, f"{local_time(session[name])}  ({age(session[name], now)} ago)")
+        for name, label in (("created_at", "created"), ("last_accessed_at", "used"), ("closed_at", "closed"))
+        if session.get(name)
+    ]
+    pairs.append(("rev", scalar(session.get("rev"))))
+    return facts(pairs)
+
+
+def told_messages(messages: Sequence[Mapping[str, Any]], first_index: int) -> Table:
+    """Messages with their index and who said them."""
+    rows = []
+    for index, message in enumerate(messages, first_index):
+        role = scalar(message.get("role") or message.get("type"))
+        rows.append((Cell(str(index), FAINT), Cell(role, _ROLES.get(role, PLAIN)), Cell(message_text(message))))
+    return Table((Column(right=True), Column(), Column(wraps=True)), rows, empty="No messages.")
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """What a message says: its text, or the texts of its parts, or all of it as JSON."""
+    content = message.get("content")
+    if content is None and isinstance(message.get("message"), dict):
+        content = message["message"].get("content")
+    if isinstance(content, str):
+        return prose(content)
+    if isinstance(content, list):
+        return "\n".join(_part_text(part) for part in content)
+    rest = {name: value for name, value in message.items() if name != "role"}
+    return one_line(json.dumps(rest, ensure_ascii=False))
+
+
+def _part_text(part: Any) -> str:
+    """One part of a message: text as it is, what is no text by its type."""
+    if isinstance(part, str):
+        return prose(part)
+    if not isinstance(part, dict):
+        return scalar(part)
+    if isinstance(part.get("text"), str):
+        return prose(part["text"])
+    name = f" {one_line(str(part['name']))}" if part.get("name") else ""
+    return f"[{one_line(str(part.get('type', 'part')))}{name}]"
+
+
+def _ended(session: Session) -> str:
+    status = scalar(session.get("status"))
+    outcome = session.get("outcome")
+    return f"{status} ({outcome})" if outcome and outcome != status else status

@@ -1,0 +1,66 @@
+"""`perdure save` and `perdure backups`: snapshots of the state."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from supervisor.cli.grammar import command
+from supervisor.cli.invocation import Invocation
+from supervisor.cli.paper import FAINT, Cell, Column, Table
+from supervisor.cli.reach import runtime
+from supervisor.cli.words import age, duration, local_time, scalar, size
+
+
+@command("save", example="perdure save", data=True)
+def save(invocation: Invocation) -> None:
+    """
+    Take a snapshot now.
+
+    It is never needed for safety: what was acknowledged is in the journal already.
+    """
+    with runtime(invocation) as perdure:
+        saved = perdure.call("state.save")
+    if invocation.as_json:
+        invocation.screen.json(saved)
+    else:
+        invocation.screen.say(
+            f"{saved['path']}: seq {saved['seq']}, {size(saved['bytes'])}, in {duration(saved['duration_s'])}"
+        )
+
+
+@command("backups", example="perdure backups", data=True)
+def backups(invocation: Invocation) -> None:
+    """List the snapshots kept beside state.json, the newest first."""
+    with runtime(invocation) as perdure:
+        found = perdure.call("state.backups")
+    if invocation.as_json:
+        invocation.screen.json(found)
+    else:
+        invocation.screen.show(backups_listed(found["backups"], datetime.now(UTC)))
+
+
+def backups_listed(found: list[Mapping[str, Any]], now: datetime) -> Table:
+    """A row per backup."""
+    columns = (
+        Column("SEQ", right=True),
+        Column("AGE", right=True),
+        Column("SAVED"),
+        Column("SIZE", right=True),
+        Column("FILE", elastic=True),
+    )
+    rows = [
+        (
+            Cell(scalar(backup.get("seq"))),
+            Cell(age(saved_at(backup), now), FAINT),
+            Cell(local_time(saved_at(backup))),
+            Cell(size(backup.get("bytes"))),
+            Cell(scalar(backup.get("path") or backup.get("name"))),
+        )
+        for backup in found
+    ]
+    return Table(columns, rows, empty="No backups yet.")
+
+
+def saved_at(backup: Mapping[str, Any]) -> Any:
+    """When it was saved."""
+    return backup.get("saved_at") or backup.get("at") or backup.get("time")

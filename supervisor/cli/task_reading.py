@@ -1,0 +1,44 @@
+"""`perdure task list|show`."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from supervisor.cli import task_view
+from supervisor.cli.choices import TASK_STATUSES, one_of, task_id
+from supervisor.cli.grammar import command
+from supervisor.cli.invocation import Invocation
+from supervisor.cli.reach import ROWS_SHOWN, listing, runtime
+
+
+@command("list", example="perdure task list --status pending --tool CLAUDECODE", data=True)
+@click.option("--status", type=one_of(*TASK_STATUSES), help="Only tasks in this status.")
+@click.option("--tool", metavar="NAME", help="Only tasks for this tool.")
+@click.option("--session", "session_id", metavar="ID", help="Only tasks of this session.")
+@click.option("--text", metavar="TEXT", help="Only tasks whose description holds this text.")
+@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
+@click.option("--all", "everything", is_flag=True, help="All of them, however many.")
+def list_(invocation: Invocation, limit: int, everything: bool, **filters: str | None) -> None:  # noqa: FBT001  click gives flags so
+    """List tasks, the filtered ones or all."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    with runtime(invocation) as perdure:
+        found = listing(perdure, "task.list", "tasks", given, None if everything else limit)
+    if invocation.as_json:
+        invocation.screen.json({"tasks": found.rows, "more": found.more})
+        return
+    invocation.screen.show(task_view.listed(found.rows, datetime.now(UTC)))
+    if found.more:
+        sys.stderr.write(f"These are the first {len(found.rows)}; --limit N or --all shows more.\n")
+
+
+@command("show", example="perdure task show fix-login", data=True)
+@click.argument("id", shell_complete=task_id)
+def show(invocation: Invocation, id: str) -> None:
+    """Show one task with its log."""
+    with runtime(invocation) as perdure:
+        row = perdure.call("task.get", id=id)
+    if invocation.as_json:
+        invocation.screen.json(row)
+    else:
+        invocation.screen.show(*task_view.shown(row, datetime.now(UTC)))
