@@ -176,7 +176,8 @@ class Crew:
         self._nursery.start_soon(self._host, slot, life, name=slot.path)
 
     async def _host(self, slot: Slot, life: Life) -> None:
-        self._exits.append((slot, await life.live()))
+        left = await life.live()
+        self._exits.append((slot, left))
         self._wakeup.set()
 
     async def run_as_child(self, context: ChildContext) -> None:

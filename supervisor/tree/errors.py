@@ -1,7 +1,7 @@
 """
 What can go wrong in supervision, each named by what happened.
 
-`Shutdown` is raised by children. Those below `TreeError` are told to whoever runs a supervisor, or asks something of it.
+`Shutdown` is raised by children. Those below `TreeError` are told to whoever runs a supervisor or asks it something.
 """
 
 from __future__ import annotations
