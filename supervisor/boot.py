@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     link = RuntimeLink.arm(options.control_fd)
     # Slow imports come after arming: a standby sits here with them done, waiting for its hello.
-    from supervisor.runtime import run_runtime  # noqa: PLC0415
+    from supervisor.runtime.life import run_runtime  # noqa: PLC0415
 
     hello = link.hello()
     listener = socket.socket(fileno=hello.listen_fd)

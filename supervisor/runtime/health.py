@@ -22,8 +22,8 @@ import trio
 from actors.ledger import Mode
 from actors.messages.questions import ReadHealth
 from actors.model.errors import PerdureError
-from supervisor.local.office import Office
-from supervisor.local.tree_rows import tree_rows
+from supervisor.runtime.office import Office
+from supervisor.runtime.tree_rows import tree_rows
 
 ASK_WITHIN_S: Final = 1.0
 """A disk that does not answer in this time is itself a finding."""

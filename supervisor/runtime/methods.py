@@ -12,9 +12,9 @@ import trio
 from actors.messages.request import Request
 from actors.model.errors import Conflict, Forbidden, Internal, InvalidParams, NotFound, PerdureError
 from supervisor.config import masked
-from supervisor.local.health import health
-from supervisor.local.office import Office
-from supervisor.local.tree_rows import tree_rows
+from supervisor.runtime.health import health
+from supervisor.runtime.office import Office
+from supervisor.runtime.tree_rows import tree_rows
 from supervisor.tree.chaos import Harm
 from supervisor.tree.errors import NotRestartable, TreeError, UnknownChild
 from supervisor.tree.supervisor import Supervisor

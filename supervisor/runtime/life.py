@@ -14,9 +14,7 @@ import trio
 from actors.kernel.clock import SystemClock
 from actors.messages.proposal import Live
 from actors.model.errors import IncompatibleVersion, InvalidParams, PerdureError
-from supervisor.assembly import Assembly, Birth
 from supervisor.config import from_wire
-from supervisor.local.tree_rows import crash_as_json
 from supervisor.logs import configure_to_stream, get_logger, select
 from supervisor.root.control import (
     GaveUp,
@@ -34,6 +32,8 @@ from supervisor.root.control import (
 from supervisor.root.errors import ExitCode, NotAStateDirectory
 from supervisor.root.runtime_side import RootGone, RuntimeLink
 from supervisor.root.writer_lock import WriterLock, WriterStillThere
+from supervisor.runtime.assembly import Assembly, Birth
+from supervisor.runtime.tree_rows import crash_as_json
 from supervisor.tree.errors import GaveUp as TreeGaveUp
 from supervisor.tree.errors import StartFailed
 from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent

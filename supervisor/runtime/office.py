@@ -16,7 +16,7 @@ from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from supervisor.config.schema import Config
 from supervisor.gateway.observer import Tally
-from supervisor.metrics import RuntimeMetrics
+from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.tree.supervisor import Supervisor
 
 

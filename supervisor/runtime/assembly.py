@@ -43,10 +43,10 @@ from supervisor.config.schema import Config
 from supervisor.gateway.gateway import Gateway
 from supervisor.gateway.limits import Limits as GatewayLimits
 from supervisor.gateway.observer import Tally
-from supervisor.local.methods import local_methods
-from supervisor.local.office import Office
 from supervisor.logs import get_logger
-from supervisor.metrics import RuntimeMetrics
+from supervisor.runtime.methods import local_methods
+from supervisor.runtime.metrics import RuntimeMetrics
+from supervisor.runtime.office import Office
 from supervisor.tree.context import ChildContext
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
