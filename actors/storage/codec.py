@@ -55,7 +55,8 @@ def salt_of(name: str) -> int:
 def seal(body: bytes, salt: int = 0) -> bytes:
     """Return the JSON object `body` (bytes from `{` to `}`, no line feed) with its crc as the last member.
 
-    Raises ValueError when `body` is not such bytes: that is a defect of the caller, and nothing was written.
+    Raises ValueError when `body` is not such bytes: that is a defect of the caller, and nothing was written. The object
+    has no member of its own called `crc`.
     """
     if body[:1] != b"{" or body[-1:] != b"}" or b"\n" in body:
         raise ValueError("only a JSON object on one line can be sealed")

@@ -272,6 +272,18 @@ class FaultyDisk(Disk):
         self.faults = list(faults)
         self.calls: dict[str, int] = {}
         self.crashed = False
+        self._held: set[int] = set()
+
+    def bury(self) -> None:
+        """After a crash: close what the dead process had open, as the kernel does."""
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._held.clear()
+
+    def close(self, descriptor: int) -> None:
+        self._strike("close")
+        super().close(descriptor)
+        self._held.discard(descriptor)
 
     def write(self, descriptor: int, data: bytes | memoryview) -> int:
         effect = self._strike("write")
@@ -288,6 +300,7 @@ class FaultyDisk(Disk):
     def open(self, path: Path, flags: int, *, links_max: int = 1) -> int:
         effect = self._strike("open", path)
         descriptor = super().open(path, flags, links_max=links_max)
+        self._held.add(descriptor)
         self._after("open", effect)
         return descriptor
 
@@ -384,6 +397,7 @@ class FaultyRecordingDisk(FaultyDisk, RecordingDisk):
         self.faults = list(faults)
         self.calls = {}
         self.crashed = False
+        self._held = set()
 
     def sync_failed(self, descriptor: int) -> None:
         RecordingDisk.sync_failed(self, descriptor)
