@@ -1,4 +1,4 @@
-"""What there is: every command's name, where it is, its line in `perdure --help`. A test holds lines and help together."""
+"""What there is: each command's name, where it is, and its line in `perdure --help`, which a test holds to the help."""
 
 from typing import Final
 

@@ -30,7 +30,7 @@ def save(invocation: Invocation) -> None:
 
 @command("backups", example="perdure backups", data=True)
 def backups(invocation: Invocation) -> None:
-    """List the snapshots kept beside state.json, the newest first."""
+    """List the snapshots kept, the newest first: they lie beside state.json."""
     with runtime(invocation) as perdure:
         found = perdure.call("state.backups")
     if invocation.as_json:

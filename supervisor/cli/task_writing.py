@@ -56,7 +56,7 @@ def add(invocation: Invocation, description: str, depends_on: Sequence[str], **g
 def log(
     invocation: Invocation, id: str, message: str | None, level: str | None, type_: str | None, lease: int | None
 ) -> None:
-    """Add a MESSAGE to a task's log, or show the log when none is given."""
+    """Add a message to a task's log, or show the log when no MESSAGE is given."""
     if message is None:
         if level or type_ or lease is not None:
             raise click.UsageError("--level, --type and --lease belong to a MESSAGE, and there is none")
@@ -119,7 +119,7 @@ def reopen(invocation: Invocation, ids: Sequence[str]) -> int:
 @command("rm", example="perdure task rm fix-login", data=True)
 @ids_argument
 def rm(invocation: Invocation, ids: Sequence[str]) -> int:
-    """Remove tasks and their files for good; a running agent of one is stopped first."""
+    """Remove tasks for good, their files included; a running agent of one is stopped first."""
     return do_each(invocation, ids, lambda perdure, id_: perdure.call("task.delete", id=id_), _outcome)
 
 

@@ -1,0 +1,75 @@
+"""supervisor/cli/faults.py: the exit code of every kind of error, and one line with what to do next."""
+
+import pytest
+
+from actors.model.errors import ERRORS, InvalidParams, InvalidTransition, NotFound, PerdureError
+from supervisor.cli.faults import EXIT_OF_KIND, CommandFailed, Exit, told
+from supervisor.config import ConfigError, Violation
+from supervisor.root.errors import AlreadyRunning, ExitCode, NotAStateDirectory
+
+
+def test_every_kind_of_the_protocol_has_an_exit_code() -> None:
+    assert set(EXIT_OF_KIND) == {error.kind for error in ERRORS}
+
+
+def test_the_codes_are_those_of_the_root() -> None:
+    assert {code.name: code for code in ExitCode if code.name in Exit.__members__} == {
+        "FINE": Exit.FINE,
+        "FAILED": Exit.FAILED,
+        "USAGE": Exit.USAGE,
+        "INCOMPATIBLE": Exit.INCOMPATIBLE,
+        "NOT_A_STATE_DIRECTORY": Exit.NOT_A_STATE_DIRECTORY,
+        "GAVE_UP": Exit.GAVE_UP,
+    }
+    assert ExitCode.LOCKED == Exit.CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "exit_code"),
+    [
+        (NotFound("there is no task t1"), "perdure: there is no task t1 (not_found): check the id", 4),
+        (
+            InvalidTransition("it is pending", hint="start it"),
+            "perdure: it is pending (invalid_transition): start it",
+            5,
+        ),
+        (AlreadyRunning("process 5 already holds /s", pid=5), "perdure: process 5 already holds /s: perdure status", 5),
+        (NotAStateDirectory("/s is not a directory"), "perdure: /s is not a directory: name another directory", 7),
+        (
+            CommandFailed("nothing runs", "perdure up starts it", Exit.NOTHING_RUNS),
+            "perdure: nothing runs: perdure up",
+            3,
+        ),
+        (
+            ConfigError.of((Violation(source="f", key="a.b", problem="is wrong"),)),
+            "perdure: f: a.b: is wrong: Correct",
+            2,
+        ),
+        (FileNotFoundError(2, "No such file", "/x"), "perdure: /x: No such file (FileNotFoundError)", 1),
+        (ZeroDivisionError("by zero"), "perdure: ZeroDivisionError: by zero (a defect in Perdure): repeat", 1),
+    ],
+)
+def test_an_error_is_told_in_one_line_with_its_code(error: Exception, line: str, exit_code: int) -> None:
+    said = told(error)
+    assert said.line.startswith(line)
+    assert said.exit_code == exit_code
+    assert "\n" not in said.line
+
+
+def test_all_violations_are_listed() -> None:
+    error = InvalidParams(
+        "two parameters are wrong",
+        violations=[{"path": "id", "message": "too long"}, {"path": "tool", "message": "is empty"}],
+    )
+    assert "id: too long; tool: is empty" in told(error).line
+
+
+def test_a_message_from_a_stranger_stays_on_its_line() -> None:
+    assert told(PerdureError("a\nb\x1b[2J", hint="c")).line == "perdure: a b [2J (internal): c"
+
+
+def test_a_kind_of_a_newer_server_is_a_failure() -> None:
+    class Newer(PerdureError):
+        kind = "newer"
+
+    assert told(Newer("what")).exit_code == Exit.FAILED
