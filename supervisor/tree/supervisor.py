@@ -27,7 +27,7 @@ from supervisor.tree.spec import Restart, SupervisorSpec, refuse_bad
 from supervisor.tree.states import ChildState
 from supervisor.tree.view import ChildView, view_of_crew
 
-_AWAY = frozenset({ChildState.STOPPED, ChildState.REMOVED, ChildState.FAILED})
+_AWAY = frozenset({ChildState.STOPPED, ChildState.REMOVED, ChildState.FAILED, ChildState.STUCK})
 
 
 class Supervisor:
@@ -63,15 +63,15 @@ class Supervisor:
         """
         Stop a child, and whoever its strategy restarts with it, in order and start them again; not counted.
 
-        Returns when it is ready. Raises `ChildDown` when it did not come back at the first try, `NotRestartable` for a
-        temporary child, `UnknownChild`, `NotSupervising`.
+        Returns when it is ready. Raises `ChildDown` when it failed and waits for its backoff, was stopped meanwhile, or
+        is stuck; `NotRestartable` for a temporary child; `UnknownChild`; `NotSupervising`.
         """
         crew, slot = self._locate(ref)
         if slot.spec.restart is Restart.TEMPORARY:
             raise NotRestartable(f"{slot.path} is temporary: it is never started again")
         before = slot.history.incarnation
         await crew.perform(partial(crew.roster.restart, slot))
-        await crew.until(lambda: slot.state in _AWAY or _tried_since(slot, before))
+        await crew.until(lambda: slot.state in _AWAY or _came_to_rest_since(slot, before))
         if slot.state is not ChildState.RUNNING:
             raise ChildDown(slot.path, slot.state, slot.history.last_crash)
         return self.tree().find(slot.path)
@@ -80,12 +80,14 @@ class Supervisor:
         """
         Stop a child by its own deadline; it stays stopped until `restart_child` or a group restart by its strategy.
 
-        A temporary child is removed. Raises `UnknownChild`, `NotSupervising`.
+        A temporary child is removed. Raises `ChildDown` when it is stuck; `UnknownChild`, `NotSupervising`.
         """
         crew, slot = self._locate(ref)
         before = slot.history.incarnation
         await crew.perform(lambda _now_s: crew.roster.terminate(slot))
-        await crew.until(lambda: not slot.alive or slot.history.incarnation > before)
+        await crew.until(lambda: slot.state in _AWAY or slot.history.incarnation > before)
+        if slot.state is ChildState.STUCK:
+            raise ChildDown(slot.path, slot.state, slot.history.last_crash)
 
     def crash_child(self, ref: str, harm: Harm) -> None:
         """Make a child fail, for chaos; raises `ChildDown` when it is not alive, `UnknownChild`."""
@@ -105,6 +107,7 @@ class Supervisor:
         raise UnknownChild(f"no child is called {ref!r}; there are {', '.join(slot.path for _, slot in everybody)}")
 
 
-def _tried_since(slot: Slot, incarnation: int) -> bool:
-    """Whether an incarnation after this one has become ready, or has failed to."""
-    return slot.history.incarnation > incarnation and slot.state is not ChildState.STARTING
+def _came_to_rest_since(slot: Slot, incarnation: int) -> bool:
+    """Whether an incarnation after this one is ready, or has failed and waits."""
+    resting = slot.state in (ChildState.RUNNING, ChildState.BACKING_OFF)
+    return resting and slot.history.incarnation > incarnation

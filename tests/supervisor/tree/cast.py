@@ -1,4 +1,4 @@
-"""Children that do what a test tells them, a log of what happened to them, and a supervisor run around a test's body."""
+"""Children that do what a test tells them, a log of what happened to them, and a supervisor run around a test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

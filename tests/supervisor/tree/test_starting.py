@@ -60,7 +60,7 @@ async def test_a_failing_first_start_stops_the_earlier_ones_in_reverse_and_fails
     cast: Cast, restart: Restart
 ) -> None:
     children = cast.child("a"), cast.child("b"), cast.child("c", fail, restart=restart), cast.child("d")
-    with pytest.raises(StartFailed, match="top/c did not start.*OSError: cannot start") as caught:
+    with pytest.raises(StartFailed, match=r"top/c did not start \(OSError: cannot start\)") as caught:
         await Supervisor(tree(*children)).run()
     assert isinstance(caught.value.__cause__, OSError)
     assert [report.path for report in caught.value.reports] == ["top/c"]
