@@ -7,14 +7,15 @@ crash in the middle is mended by doing it again from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import attrs
 import msgspec
 
-from actors.model.facts import Fact
-from actors.model.state import Line
+from actors.model.facts import Effect, Fact
+from actors.model.state import VERSION, Line, Lookup
 from actors.model.tables import Row
 
 _encode = msgspec.json.Encoder().encode
@@ -27,6 +28,9 @@ MOVES: Final = {"task.archived", "session.archived", "session.deleted"}
 class SessionWork:
     """What is to be done to one session's file, in this order."""
 
+    rev: int = 0
+    """The session's rev as of this work; orders messages against rewrites."""
+
     restore_from: str | None = None
     """Bring the file back from the archive under this name first."""
     header: bytes | None = None
@@ -37,23 +41,30 @@ class SessionWork:
     meta: tuple[int, bytes] | None = None
     """(rev, row)"""
     archive: bool = False
-    """Finally move the file into the archive."""
+    """Finally move the file into the archive, with the row in `meta`, or the one that the file holds."""
 
 
 @attrs.define
 class Behind:
-    """Files to write, as of the journal's line `seq`."""
+    """Files to write because of the journal's lines above `after_seq`, up to `seq`.
+
+    When this is written, and everything up to `after_seq` was before, then everything up to `seq` is.
+    """
 
     seq: int = 0
+    after_seq: int = 0
     tasks: dict[str, bytes | None] = attrs.field(factory=dict)
-    """Rows by task id; None: the file goes."""
-    archived_tasks: dict[str, bytes] = attrs.field(factory=dict)
+    """Rows by task id, the one that waits longest first; None: the file goes."""
+    archived_tasks: dict[str, bytes | None] = attrs.field(factory=dict)
+    """The last rows of tasks whose files move to the archive; None: the row that the file holds."""
     sessions: dict[str, list[SessionWork]] = attrs.field(factory=dict)
     texts: list[tuple[str, int, bytes]] = attrs.field(factory=list)
     """(log's name, offset, bytes)"""
     spills: list[tuple[str, int, list[bytes]]] = attrs.field(factory=list)
     """(log's name, number of the first entry, entries)"""
     reports: dict[str, bytes] = attrs.field(factory=dict)
+    _waits_from: dict[str, int] = attrs.field(factory=dict)
+    """By task, in the order of `tasks`: the first line whose change is not in its file yet."""
 
     def __len__(self) -> int:
         return (
@@ -70,17 +81,28 @@ class Behind:
         for fact, row, old in zip(line.facts, rows, before, strict=True):
             noun = fact.op.partition(".")[0]
             if noun == "task":
-                self._task(fact, row, old)
+                self._task(line.seq, fact, row, old)
             elif noun == "session":
-                self._session(fact, row)
+                self._session(fact, row, old)
             elif noun in {"log", "report"}:
                 self._record(fact)
-        self.seq = line.seq
+        self.seq = max(self.seq, line.seq)
+
+    def note_covered(self, line: Line, lookup: Lookup) -> None:
+        """Add what a line demands that the snapshot covers already: its rows are later ones, taken from `lookup`."""
+        rows = [lookup.row(fact.kind.table, fact.id) for fact in line.facts]
+        self.note(line, rows, [None] * len(rows))
+
+    def note_task(self, task_id: str, row: bytes | None) -> None:
+        """Add one task's file, which recovery found older than its row."""
+        self.tasks.setdefault(task_id, row)
+        self._waits_from.setdefault(task_id, self.seq)
 
     def take(self, tasks_max: int) -> Behind:
         """Split off a portion: everything but tasks, and at most so many of these; what stays is what is left."""
         portion = Behind(
             seq=self.seq,
+            after_seq=self.after_seq,
             archived_tasks=self.archived_tasks,
             sessions=self.sessions,
             texts=self.texts,
@@ -90,14 +112,21 @@ class Behind:
         self.archived_tasks, self.sessions, self.texts, self.spills, self.reports = {}, {}, [], [], {}
         if len(self.tasks) <= tasks_max:
             portion.tasks, self.tasks = self.tasks, {}
+            portion._waits_from, self._waits_from = self._waits_from, {}
         else:
-            chosen = [task_id for task_id, _ in zip(self.tasks, range(tasks_max), strict=False)]
-            portion.tasks = {task_id: self.tasks.pop(task_id) for task_id in chosen}
+            for task_id in list(islice(self.tasks, tasks_max)):
+                portion.tasks[task_id] = self.tasks.pop(task_id)
+                portion._waits_from[task_id] = self._waits_from.pop(task_id)
+            portion.seq = self._waits_from[next(iter(self.tasks))] - 1
+        self.after_seq = portion.seq
         return portion
 
     def put_back(self, portion: Behind) -> None:
         """Take back a portion that could not be written; what came since goes after it."""
+        self.after_seq = min(self.after_seq, portion.after_seq)
         self.tasks = portion.tasks | self.tasks
+        self._waits_from = self._waits_from | portion._waits_from
+        self._waits_from = {task_id: self._waits_from[task_id] for task_id in self.tasks}
         self.archived_tasks = portion.archived_tasks | self.archived_tasks
         for session_id, work in self.sessions.items():
             portion.sessions.setdefault(session_id, []).extend(work)
@@ -106,26 +135,32 @@ class Behind:
         self.spills = portion.spills + self.spills
         self.reports = portion.reports | self.reports
 
-    def _task(self, fact: Fact, row: Row | None, old: Row | None) -> None:
+    def _task(self, seq: int, fact: Fact, row: Row | None, old: Row | None) -> None:
         self.tasks[fact.id] = None if row is None else row.encoded
-        if fact.op in MOVES and old is not None:
-            self.archived_tasks[fact.id] = old.encoded
+        self._waits_from.setdefault(fact.id, seq)
+        if fact.op in MOVES:
+            self.archived_tasks[fact.id] = None if old is None else old.encoded
 
-    def _session(self, fact: Fact, row: Row | None) -> None:
+    def _session(self, fact: Fact, row: Row | None, old: Row | None) -> None:
         works = self.sessions.setdefault(fact.id, [])
-        if row is None:
-            works.append(SessionWork(archive=True))
+        if fact.kind.effect is Effect.GONE:
+            works.append(SessionWork(rev=fact.rev, meta=_meta(fact.rev - 1, old), archive=True))
             return
         members = fact.members()
         given: list[Any] = members.get("messages") or []
-        first = int(msgspec.json.decode(row.encoded)["message_count"]) - len(given) + 1
+        first = _message_count(members, row) - len(given) + 1
+        rewrite = fact.op == "session.saved" and "messages" in members
+        meta = _meta(fact.rev, row)
+        if meta is None and rewrite:
+            meta = (fact.rev, _encode({"id": fact.id, **_without(members, "messages"), "rev": fact.rev}))
         works.append(
             SessionWork(
+                rev=fact.rev,
                 restore_from=members.get("archive"),
-                header=_header(row) if fact.op in {"session.created", "session.adopted"} else None,
-                rewrite=fact.op == "session.saved" and "messages" in members,
+                header=_header(fact, row) if fact.op in {"session.created", "session.adopted"} or rewrite else None,
+                rewrite=rewrite,
                 messages=[(first + n, _encode(message)) for n, message in enumerate(given)],
-                meta=(row.rev, row.encoded),
+                meta=meta,
             )
         )
 
@@ -140,6 +175,22 @@ class Behind:
             self.reports[fact.id] = _encode(body)
 
 
-def _header(row: Row) -> bytes:
-    columns = msgspec.json.decode(row.encoded)
-    return _encode({"v": 1, "id": row.id, "created_at": columns["created_at"], "version": "2.0.0"})
+def _meta(rev: int, row: Row | None) -> tuple[int, bytes] | None:
+    return None if row is None else (rev, row.encoded)
+
+
+def _message_count(members: Mapping[str, Any], row: Row | None) -> int:
+    """The fact's own word counts: the row may be a later one."""
+    if "message_count" in members or row is None:
+        return int(members.get("message_count") or 0)
+    return int(msgspec.json.decode(row.encoded)["message_count"])
+
+
+def _without(members: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in members.items() if key != name}
+
+
+def _header(fact: Fact, row: Row | None) -> bytes:
+    columns = fact.members() if row is None else msgspec.json.decode(row.encoded)
+    created_at = columns.get("created_at") or ""
+    return _encode({"v": 1, "id": fact.id, "created_at": created_at, "version": VERSION})

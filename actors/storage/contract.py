@@ -86,6 +86,8 @@ class Saved:
     seq: int
     bytes: int
     duration_s: float
+    forgotten: Sequence[Tombstone] = ()
+    """Tombstones that nothing needs any more: left out of the snapshot, and the tables may let go of them."""
 
 
 @attrs.frozen(kw_only=True)

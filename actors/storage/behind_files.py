@@ -1,0 +1,203 @@
+"""Carries out what has to be written behind the journal, and knows up to which line that is done, and durable.
+
+A portion may come twice, also after a restart: whole files are replaced, messages and entries go by number, text by
+offset, a move to the archive that is done already is found done. The watermark rises only over portions that follow one
+another, so one that failed holds it until it has been written after all.
+
+The background thread calls everything but `close`; the lock is there for `close` alone, which may come while a read
+still runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from actors.model.errors import NotFound, StorageFailed
+from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
+from actors.storage.behind import Behind, SessionWork
+from actors.storage.contract import MessagesPage, WrittenBehind
+from actors.storage.files import Disk
+from actors.storage.layout import Layout
+from actors.storage.line_files import LineFiles
+from actors.storage.open_files import OpenFiles
+from actors.storage.quarantine import Quarantine
+from actors.storage.reports import Reports, UnreadableReport
+from actors.storage.session_files import SessionFiles, SessionLine, SessionScan
+from actors.storage.session_index import SessionIndex, row_of
+from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
+from actors.storage.task_text import parsed
+from actors.storage.text_logs import TaskLogs, TextLogs
+
+PAGE_BYTES_MAX: Final = 8 << 20
+"""Messages of one page: half a frame, so that the reply around them fits."""
+
+INDEX_ROWS_EAGER: Final = 2000
+"""With more sessions the index is written when the store is closed only: it is a cache, and costs as much as all rows."""
+
+
+class BehindFiles:
+    """Task, session, log and report files of one state directory. Every OSError goes out; any call may be repeated."""
+
+    def __init__(self, disk: Disk, layout: Layout, quarantine: Quarantine) -> None:
+        self._disk = disk
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._is_open = True
+        self._files = OpenFiles(disk)
+        lines = LineFiles(self._files, quarantine)
+        self._archive = Archive(disk, layout, self._files)
+        self.tasks = TaskFiles(disk, layout, quarantine)
+        self.sessions = SessionFiles(disk, layout, lines, self._archive)
+        self._index = SessionIndex(disk, layout, self.sessions)
+        self._texts = TextLogs(layout, self._files, quarantine)
+        self._task_logs = TaskLogs(layout, lines)
+        self._reports = Reports(disk, layout)
+        self._index_rows: dict[str, bytes] = {}
+        self._is_index_stale = False
+        self._written_seq = 0
+        self.durable_seq = 0
+        """Up to which line all files are durable."""
+
+    def begin(self, durable_seq: int, session_rows: dict[str, bytes]) -> None:
+        """Start from what recovery found."""
+        self._written_seq = self.durable_seq = durable_seq
+        self._index_rows = session_rows
+        self._is_index_stale = self._index.read().rows.keys() != session_rows.keys()
+
+    def write(self, behind: Behind) -> WrittenBehind:
+        """Write a portion."""
+        with self._opened():
+            for task_id, row in behind.archived_tasks.items():
+                self._archive_task(task_id, row)
+            edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
+            for session_id, works in behind.sessions.items():
+                for work in works:
+                    self._do(session_id, work)
+            for name, offset, data in behind.texts:
+                self._texts.append_at(_session_of(name), offset, data)
+            for name, first, entries in behind.spills:
+                self._task_logs.append(_task_of(name), first, entries)
+            for report_id, body in behind.reports.items():
+                self._reports.write(report_id, body)
+            if behind.after_seq <= self._written_seq:
+                self._written_seq = max(self._written_seq, behind.seq)
+        return WrittenBehind(edited=edited)
+
+    def sync(self) -> int:
+        """Make durable what was written; return the watermark."""
+        with self._opened():
+            written_seq = self._written_seq
+            self._files.sync()
+            self.durable_seq = written_seq
+            if len(self._index_rows) <= INDEX_ROWS_EAGER:
+                self._write_index()
+            return written_seq
+
+    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
+        """Return messages with an index above `after`."""
+        with self._opened():
+            page = self.sessions.read(session_id, after, limit, PAGE_BYTES_MAX)
+        return MessagesPage(messages=page.messages, next=page.next)
+
+    def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:
+        """Return text from an offset, whole characters only, and the offset after it."""
+        with self._opened():
+            return self._texts.read(_session_of(name), offset, limit)
+
+    def read_report(self, report_id: str) -> bytes:
+        """Return the report's file as compact JSON; raises NotFound, or StorageFailed when it is damaged."""
+        with self._opened():
+            report = self._reports.read(report_id)
+        if report is None:
+            raise NotFound(f"there is no report {report_id}")
+        if isinstance(report, UnreadableReport):
+            raise StorageFailed(
+                f"the file of report {report_id} cannot be read: {report.reason}", hint="look at the file in reports/"
+            )
+        return report
+
+    def read_archived(self, session_id: str) -> tuple[bytes, str] | None:
+        """Return the row of the session that left last, and its number in the archive."""
+        with self._opened():
+            found = [one for one in self._archive.listing("sessions") if one.id == session_id]
+            if not found:
+                return None
+            return self._disk.read_file(found[-1].path / ROW, ROW_BYTES_MAX), str(found[-1].number)
+
+    def close(self) -> None:
+        """Sync and close every file; further calls raise StorageFailed."""
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                self._write_index()
+                self._files.close()
+
+    # Sessions
+
+    def _do(self, session_id: str, work: SessionWork) -> None:
+        if work.restore_from is not None:
+            with contextlib.suppress(FileExistsError):  # brought back before, and in use since
+                self._archive.restore_session(session_id)
+        if work.archive:
+            self._archive_session(session_id, work)
+            return
+        messages = [SessionLine.message(index, data, work.rev) for index, data in work.messages]
+        meta = [SessionLine.meta(*work.meta)] if work.meta is not None else []
+        if work.rewrite and work.header is not None:
+            self.sessions.rewrite(session_id, work.header, [*meta, *messages])
+        elif work.header is not None:
+            self.sessions.append(session_id, work.header, [*meta, *messages])
+        else:  # a line that counts messages comes after them, so that it is never ahead of the file
+            self.sessions.append(session_id, None, [*messages, *meta])
+        if work.meta is not None:
+            self._index_rows[session_id] = work.meta[1]
+            self._is_index_stale = True
+
+    def _archive_session(self, session_id: str, work: SessionWork) -> None:
+        scan = self.sessions.scan(session_id)
+        held = row_of(scan) if isinstance(scan, SessionScan) else None
+        row = work.meta[1] if work.meta is not None else held
+        if row is not None:
+            self._archive.archive_session(session_id, row)
+        self._is_index_stale |= self._index_rows.pop(session_id, None) is not None
+
+    def _write_index(self) -> None:
+        """Bring the index up to date; it is a cache, so a disk that refuses it is no failure."""
+        if self._is_index_stale:
+            with contextlib.suppress(OSError):
+                self._index.write(self._index_rows.values())
+                self._is_index_stale = False
+
+    # Tasks
+
+    def _archive_task(self, task_id: str, row: bytes | None) -> None:
+        row = row if row is not None else self._row_in_file(task_id)
+        if row is not None:
+            self._archive.archive_task(task_id, row)
+
+    def _row_in_file(self, task_id: str) -> bytes | None:
+        try:
+            task = parsed(self._disk.read_file(self._layout.task_file(task_id), TASK_BYTES_MAX), task_id)
+        except FileNotFoundError:
+            return None
+        return None if isinstance(task, str) else msgspec.json.encode(task)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
+        with self._lock:
+            if not self._is_open:
+                raise StorageFailed("the storage is closed")
+            yield
+
+
+def _session_of(name: str) -> str:
+    return name.removeprefix("session_")
+
+
+def _task_of(name: str) -> str:
+    return name.removeprefix("task_")

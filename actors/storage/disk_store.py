@@ -1,0 +1,246 @@
+"""The store on disk: one state directory, opened by recovery, appended to, saved, read.
+
+It joins the parts and keeps no rule of its own: `recovery` finds the state, `journal` makes lines durable, `snapshot`
+writes state.json, `behind_files` everything else, `retention` lets go. Which thread may call what is the contract's word.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from actors.model.errors import StorageFailed
+from actors.model.state import Limits, Line, Tombstone
+from actors.storage.behind import Behind
+from actors.storage.behind_files import BehindFiles
+from actors.storage.contract import Appended, Cut, JournalSize, MessagesPage, Recovered, Saved, WrittenBehind
+from actors.storage.files import Disk
+from actors.storage.health import directory_health, listed_backups
+from actors.storage.journal import FailedTail, Journal, JournalBroken
+from actors.storage.journal_pages import JournalPages
+from actors.storage.journal_tail import supersede_tail
+from actors.storage.layout import Layout, stamp_of
+from actors.storage.quarantine import Quarantine
+from actors.storage.recovery import recover
+from actors.storage.recovery_ground import Ground
+from actors.storage.retention import Retention
+from actors.storage.settings import StorageSettings
+from actors.storage.snapshot_state import write_cut
+from actors.storage.verify import verify_directory
+
+__all__ = ["DiskStore", "StorageSettings"]
+
+
+class DiskStore:
+    """See `contract.Store`. `settings` may be replaced while it is open, for what is live in it."""
+
+    def __init__(
+        self,
+        *,
+        disk: Disk,
+        layout: Layout,
+        settings: StorageSettings,
+        limits: Limits,
+        stamp: Callable[[], str],
+        version: str,
+    ) -> None:
+        self.settings = settings
+        self._disk = disk
+        self._layout = layout
+        self._limits = limits
+        self._stamp = stamp
+        self._version = version
+        self._files = BehindFiles(disk, layout, self._new_quarantine())
+        self._pages = JournalPages(disk, layout)
+        self._retention = Retention(disk, layout, stamp)
+        self._journal: Journal | None = None
+        self._failed: FailedTail | None = None
+        """The doubtful end of a journal that broke, until it has been set aside."""
+        self._last_seq = 0
+        """The newest line that was acknowledged."""
+        self._saved: Saved | None = None
+        """The state.json in place."""
+
+    # The commit thread
+
+    def recover(self) -> Recovered:
+        """See `contract.Store`. Also raises InvalidParams (no state directory) and IncompatibleVersion; see `recovery`."""
+        ground = Ground(
+            disk=self._disk,
+            layout=self._layout,
+            settings=self.settings,
+            limits=self._limits,
+            stamp=self._stamp,
+            version=self._version,
+            quarantine=self._new_quarantine(),
+            files=self._files,
+        )
+        opened = recover(ground)
+        self._journal = opened.journal
+        self._saved = Saved(
+            path=str(self._layout.state),
+            seq=opened.saved_seq,
+            bytes=self._disk.lstat(self._layout.state).st_size,
+            duration_s=0.0,
+        )
+        self._last_seq = opened.recovered.tables.seq
+        return opened.recovered
+
+    def commit(self, bodies: Sequence[bytes]) -> Appended:
+        """See `contract.Store`."""
+        journal = self._open_journal()
+        sync_s = 0.0
+        try:
+            appended = journal.append_unsynced(bodies)
+            if self.settings.durability == "commit":
+                begun_s = time.perf_counter()
+                journal.sync()
+                sync_s = time.perf_counter() - begun_s
+        except JournalBroken as error:
+            _raise_cause(error)
+        self._last_seq = appended.last_seq
+        return Appended(first_seq=appended.first_seq, last_seq=appended.last_seq, bytes=appended.bytes, sync_s=sync_s)
+
+    def sync(self) -> None:
+        """See `contract.Store`."""
+        try:
+            self._open_journal().sync()
+        except JournalBroken as error:
+            _raise_cause(error)
+
+    def reopen(self, cut: Cut) -> None:
+        """See `contract.Store`. Each step may find its work done by an earlier try."""
+        if self._journal is not None:
+            self._failed = self._failed or self._journal.failed_tail()
+            self._journal.close()
+            self._journal = None
+        self.save(cut)
+        if self._failed is not None:
+            supersede_tail(self._disk, self._layout, self._failed, self._new_quarantine())
+        try:
+            self._journal = self._begin_journal(cut.seq + 1)
+        except StorageFailed as error:
+            raise OSError(error.message) from error
+        self._failed = None
+        self._last_seq = cut.seq
+
+    def rotate(self, saved_seq: int) -> JournalSize:
+        """See `contract.Store`."""
+        try:
+            self._open_journal().rotate()
+        except JournalBroken as error:
+            _raise_cause(error)
+        return self._retention.release_segments(self.settings, saved_seq, self._files.durable_seq)
+
+    def close(self) -> None:
+        """See `contract.Store`. A disk that refuses does not keep the descriptors open."""
+        try:
+            self._files.close()
+        finally:
+            journal, self._journal = self._journal, None
+            if journal is not None:
+                try:
+                    journal.close()
+                except JournalBroken as error:
+                    _raise_cause(error)
+
+    # The background thread
+
+    def write_behind(self, behind: Behind) -> WrittenBehind:
+        """See `contract.Store`."""
+        return self._files.write(behind)
+
+    def sync_behind(self) -> int:
+        """See `contract.Store`."""
+        return self._files.sync()
+
+    def save(self, cut: Cut) -> Saved:
+        """See `contract.Store`. When nothing is new since the last one there is no new snapshot, and that one is told."""
+        if self._saved is not None and self._saved.seq == cut.seq:
+            return self._saved
+        begun_s = time.monotonic()
+        kept, forgotten = self._sort_tombstones(cut)
+        written = write_cut(
+            self._disk,
+            self._layout,
+            cut,
+            files_seq=min(self._files.durable_seq, cut.seq),
+            tombstones=kept,
+            quarantine=self._new_quarantine(),
+            backups_kept=1 << 30,
+        )
+        self._retention.release_backups(self.settings)
+        self._saved = Saved(
+            path=str(written.path),
+            seq=cut.seq,
+            bytes=written.bytes,
+            duration_s=time.monotonic() - begun_s,
+            forgotten=forgotten,
+        )
+        return self._saved
+
+    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
+        """See `contract.Store`."""
+        return self._files.read_messages(session_id, after, limit)
+
+    def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:
+        """See `contract.Store`."""
+        return self._files.read_log(name, offset, limit)
+
+    def read_report(self, report_id: str) -> bytes:
+        """See `contract.Store`. Raises NotFound, StorageFailed."""
+        return self._files.read_report(report_id)
+
+    def read_lines(self, from_seq: int, lines_max: int) -> list[Line]:
+        """See `contract.Store`. Only what was acknowledged is given out."""
+        return self._pages.read(from_seq, lines_max, self._last_seq)
+
+    def read_archived(self, session_id: str) -> tuple[bytes, str] | None:
+        """See `contract.Store`."""
+        return self._files.read_archived(session_id)
+
+    def backups(self) -> list[dict[str, Any]]:
+        """See `contract.Store`."""
+        return listed_backups(self._disk, self._layout)
+
+    def verify(self) -> dict[str, Any]:
+        """See `contract.Store`."""
+        return verify_directory(self._disk, self._layout, durable_seq=self._last_seq)
+
+    def health(self) -> dict[str, Any]:
+        """See `contract.Store`."""
+        return directory_health(self._disk, self._layout)
+
+    # Parts
+
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            raise OSError("the journal is closed")
+        return self._journal
+
+    def _begin_journal(self, next_seq: int) -> Journal:
+        return Journal(
+            self._disk,
+            self._layout,
+            next_seq=next_seq,
+            segment_bytes_max=self.settings.segment_bytes_max,
+            preallocate_bytes=self.settings.preallocate_bytes,
+        )
+
+    def _new_quarantine(self) -> Quarantine:
+        return Quarantine(self._disk, self._layout, stamp_of(datetime.fromisoformat(self._stamp())))
+
+    def _sort_tombstones(self, cut: Cut) -> tuple[list[Tombstone], list[Tombstone]]:
+        """Return those that are still needed, and those whose row no kept backup and no file can bring back."""
+        oldest_seq = min((backup.seq for backup in self._layout.backups(self._disk)), default=0)
+        safe_seq = min(oldest_seq, self._files.durable_seq)
+        kept = [grave for grave in cut.tombstones if grave.seq > safe_seq]
+        return kept, [grave for grave in cut.tombstones if grave.seq <= safe_seq]
+
+
+def _raise_cause(error: JournalBroken) -> NoReturn:
+    """The contract speaks of a disk that refused as an OSError."""
+    cause = error.__cause__
+    raise cause if isinstance(cause, OSError) else OSError(error.message) from error

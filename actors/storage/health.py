@@ -1,0 +1,75 @@
+"""What `health`, `metrics` and `state.backups` show of a state directory: looked at, never changed, never parsed whole."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from actors.storage.files import Disk
+from actors.storage.layout import DIRECTORIES, Layout
+from actors.storage.snapshot_form import read_head
+
+
+def directory_health(disk: Disk, layout: Layout) -> dict[str, Any]:
+    """Return what `health` shows of the directory. Raises OSError only for a disk that cannot even be asked."""
+    if not disk.exists(layout.root):
+        return {"state_dir_exists": False, "writeable": False}
+    segments = layout.segments(disk)
+    head = read_head(disk, layout.state)
+    return {
+        "state_dir_exists": True,
+        "writeable": disk.is_writable(layout.root),
+        "disk_free_bytes": disk.disk_free_bytes(layout.root),
+        "last_save_time": None if head is None else head.last_saved,
+        "backup_count": len(layout.backups(disk)),
+        "quarantine_count": len(_names(disk, layout.quarantine)),
+        "journal_segments": len(segments),
+        "journal_bytes": sum(_size(disk, segment.path) for segment in segments),
+        "files": files_by_kind(disk, layout),
+    }
+
+
+def files_by_kind(disk: Disk, layout: Layout) -> dict[str, dict[str, int]]:
+    """Return number and bytes of the files of each directory (not of those below it), and of the snapshots."""
+    found = {
+        name: _count(disk, [layout.root / name / leaf for leaf in _names(disk, layout.root / name)])
+        for name in DIRECTORIES
+    }
+    snapshots = [layout.state, *(backup.path for backup in layout.backups(disk))]
+    return {**found, "snapshots": _count(disk, snapshots)}
+
+
+def listed_backups(disk: Disk, layout: Layout) -> list[dict[str, Any]]:
+    """Return the backups, newest first: {name, path, seq, stamp, bytes}."""
+    return [
+        {
+            "name": backup.path.name,
+            "path": str(backup.path),
+            "seq": backup.seq,
+            "stamp": backup.stamp,
+            "bytes": _size(disk, backup.path),
+        }
+        for backup in reversed(layout.backups(disk))
+    ]
+
+
+def _count(disk: Disk, paths: list[Path]) -> dict[str, int]:
+    sizes = [_size(disk, path) for path in paths]
+    return {"files": len(sizes), "bytes": sum(sizes)}
+
+
+def _size(disk: Disk, path: Path) -> int:
+    """Return a file's size; 0 for one that has just gone, and for what is no file."""
+    try:
+        status = disk.lstat(path)
+    except FileNotFoundError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _names(disk: Disk, directory: Path) -> list[str]:
+    try:
+        return disk.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
