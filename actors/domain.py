@@ -29,14 +29,9 @@ from actors.model.errors import Conflict, Internal, PerdureError
 from actors.model.facts import Fact
 from actors.model.ids import new_id
 from actors.model.keys import Command, KeyRecord
-from actors.model.state import Tables
+from actors.queries.query import Query
 
 T = TypeVar("T")
-
-Answer = bytes | Callable[[Any], bytes]
-"""What a query gives: the encoded result, or a job for the writer's background thread when the disk must be asked."""
-
-Query = Callable[[Tables, Any, At], Answer]
 
 
 @attrs.define(eq=False, kw_only=True)

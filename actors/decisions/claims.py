@@ -44,7 +44,7 @@ def expire(draft: Draft, task_id: str, lease: int, at: At) -> Decision:
     """The lease of a worker that was silent ran out; nothing to do when it is not held any more."""
     row = draft.row("tasks", task_id)
     task = decode_task(row.encoded) if row is not None else None
-    if task is None or task.lease != lease:
+    if task is None or task.lease != lease or task.status != "running":
         return NOTHING
     return _given_back(draft, task, "task.lease_expired", at)
 

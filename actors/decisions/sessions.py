@@ -16,7 +16,7 @@ from actors.decisions.decision import At, Decision, Handler, encode, needed_row,
 from actors.decisions.sessions_retention import beyond_limit
 from actors.messages import sessions as ask
 from actors.model.draft import Draft
-from actors.model.errors import AlreadyExists, InvalidParams
+from actors.model.errors import AlreadyExists, InvalidParams, NotFound
 from actors.model.facts import Fact
 from actors.model.ids import given_session_id, new_id
 from actors.model.session import TITLE_CHARACTERS_MAX, Session
@@ -118,10 +118,12 @@ def delete(draft: Draft, asked: ask.SessionDelete, _at: At) -> Decision:
     return Decision((gone,), (found, "true"))
 
 
-def restore(draft: Draft, asked: ask.SessionRestore, archived: Archived, at: At) -> Decision:
+def restore(draft: Draft, asked: ask.SessionRestore, archived: Archived | None, at: At) -> Decision:
     """Bring a session back; it counts as used now, so that retention does not take it away again."""
     found = given_session_id(asked.id)[0]
     _refuse_existing(draft, found)
+    if archived is None:
+        raise NotFound(f"the archive holds no session {found}", hint="only deleted sessions are there", id=found)
     session = attrs.evolve(
         decode_session(archived.row), last_accessed_at=at.stamp, rev=draft.next_rev("sessions", found)
     )

@@ -69,6 +69,9 @@ class Mailbox:
         self._tells: list[Any] = []
         self._letters: deque[Letter] = deque()
         self._taken: deque[Letter] = deque()
+        self._taken_from = self._letters
+        self.taken_back = 0
+        """How often letters came back by `take_back`."""
         self._in_hand: Letter | None = None
         self._closed: PerdureError | None = None
         self._roomier = trio.Event()
@@ -105,7 +108,14 @@ class Mailbox:
         """Put letters back to the front that came from here: what they were decided on has changed since."""
         self._returned.extend(letters)
         self._depth += len(letters)
+        self.taken_back += 1
         self.wake()
+
+    def postpone(self, number: int) -> None:
+        """Put the last so many of what was given out back to the front: they are for the next turn."""
+        for _ in range(number):
+            self._taken_from.appendleft(self._taken.pop())
+        self._depth += number
 
     def tell(self, message: Any) -> None:
         """Leave a notice; never waits."""
@@ -139,7 +149,7 @@ class Mailbox:
 
     def give_back(self) -> None:
         """Put what was given out back to the front: the actor was stopped, and no letter is to blame."""
-        self._give_back(self._returned)
+        self._give_back(self._taken_from)
 
     def crashed(self, crash_id: str) -> bool:
         """Note that the actor crashed; return whether a letter that was suspect before is to blame again."""
@@ -184,11 +194,10 @@ class Mailbox:
                 return
 
     def _take(self) -> list[Letter]:
-        if self._suspects:
-            taken = [self._suspects.popleft()]
-        else:
-            lane = self._returned or self._letters
-            taken = [lane.popleft() for _ in range(min(len(lane), BATCH_MAX))]
+        lane = self._suspects or self._returned or self._letters
+        number_max = 1 if lane is self._suspects else BATCH_MAX
+        taken = [lane.popleft() for _ in range(min(len(lane), number_max))]
+        self._taken_from = lane
         self._depth -= len(taken)
         self._taken.extend(taken)
         if taken:

@@ -25,7 +25,7 @@ from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
 from actors.ledger import Mode
 from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, Settled
-from actors.messages.questions import SaveNow
+from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
 from actors.messages.runtime import StateSave
 from actors.model.errors import PerdureError, ReadOnly, StorageFailed
@@ -157,6 +157,8 @@ class Writer:
             self._flush_files()
             serve(self._desk, self._store, letter, letter.job)
         elif isinstance(letter, Ask | Request):
+            if isinstance(asked, ReadArchived):
+                self._flush_files()  # a session that has just left may not be in the archive yet
             serve(self._desk, self._store, letter, read_of(asked))
 
     def _flush_files(self) -> None:

@@ -1,0 +1,98 @@
+"""When retention works: at the start, then daily, in slices, and not while the clock is in doubt.
+
+What leaves is decided elsewhere (`decisions.sessions_retention`, `decisions.tasks_retention`). An actor owns one of
+these for its rows, takes slice after slice until nothing is left to do, and decides everything under its `at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from actors.clock_watch import ClockWatch
+from actors.decisions.decision import At, Decision
+from actors.decisions.records import record_event
+from actors.domain import Place
+from actors.messages.records import EventRecord
+from actors.messages.request import Failed, Outcome
+from actors.model.draft import Draft
+from actors.model.stamps import posix_of
+
+DAY_S: Final = 86_400.0
+
+PAUSE_S: Final = 0.02
+"""Between two slices, so that commands get their turn and the disk does not see retention only."""
+
+RETRY_S: Final = 60.0
+"""After a slice that the writer had no room for, or could not write."""
+
+Decide = Callable[[Draft, At], Decision]
+Propose = Callable[[str, Decide, Callable[[Outcome], None]], bool]
+
+
+class Retention:
+    """See the module's text. It belongs to one incarnation of an actor."""
+
+    def __init__(self, place: Place, noun: str) -> None:
+        self._place = place
+        self._noun = noun
+        self._due_s = self._now()
+        newest = place.ledger.tables.stamp
+        self._watch = ClockWatch(self._wall(), self._now(), posix_of(newest) if newest else None)
+        self._untold = self._watch.doubt
+
+    def at(self) -> At:
+        """Return the present circumstances of a decision."""
+        return At(stamp=self._place.clock.stamp(), rules=self._place.rules, steady=self._watch.doubt is None)
+
+    @property
+    def due(self) -> bool:
+        """Whether a slice is to be taken now."""
+        return self._watch.doubt is None and self.due_in_s() <= 0
+
+    def due_in_s(self) -> float:
+        """Return the seconds until the next slice; while the clock is in doubt, the serve loop's own beat is enough."""
+        return self._due_s - self._now() if self._watch.doubt is None else float("inf")
+
+    def look(self) -> None:
+        """Look whether the clock jumped."""
+        if self._watch.look(self._wall(), self._now()):
+            self._untold = self._watch.doubt
+
+    def tell(self, propose: Propose) -> None:
+        """Record once per doubt that nothing is archived because of its age."""
+        if self._untold is not None and propose("retention.suspended", self._suspended, self._heard_of_telling):
+            self._untold = None
+
+    def take(self, propose: Propose, decide: Decide) -> None:
+        """Take a slice; `decide` calls `took`."""
+        if not propose(f"{self._noun}.retention", decide, self._heard_of_slice):
+            self._due_s = self._now() + RETRY_S
+
+    def took(self, *, more: bool) -> None:
+        """A slice was decided; without `more` the next one is due in a day."""
+        self._due_s = self._now() + (PAUSE_S if more else DAY_S)
+
+    def _heard_of_slice(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed):
+            self._due_s = self._now() + RETRY_S
+
+    def _heard_of_telling(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed):
+            self._untold = self._watch.doubt
+
+    def _suspended(self, draft: Draft, at: At) -> Decision:
+        doubt = self._watch.doubt or "the clock jumped"
+        asked = EventRecord(
+            type="retention:suspended",
+            level="warning",
+            message=f"no {self._noun} are archived because of their age: {doubt}",
+            detail={"of": self._noun, "doubt": doubt},
+        )
+        return record_event(draft, asked, at)
+
+    def _now(self) -> float:
+        return self._place.clock.monotonic_s()
+
+    def _wall(self) -> float:
+        return posix_of(self._place.clock.stamp())
