@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any, Final
 
-from supervisor.client import Client, ConflictError, InvalidTransitionError
+from actors.model.errors import Conflict, InvalidTransition
+from supervisor.client import Client
 
 PATIENCE_S: Final = 60.0
 """Nothing in the demo takes Perdure away for longer; beyond it the worker fails, and so does the demo."""
@@ -62,7 +63,7 @@ class Worker:
                 self._client.call("task.log", id=task["id"], message=step, lease=task["lease"])
                 self._note(kind="log", id=task["id"], text=step)
             self._client.call("task.complete", id=task["id"], lease=task["lease"], result={"by": self._name})
-        except (ConflictError, InvalidTransitionError) as error:
+        except (Conflict, InvalidTransition) as error:
             self._note(kind="lost_lease", id=task["id"], why=str(error))
             return
         self._note(kind="completed", id=task["id"], by=self._name)
