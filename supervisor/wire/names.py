@@ -38,3 +38,13 @@ MUTATING: Final = frozenset(
         "task.update",
     }
 )
+
+ONCE: Final = frozenset(
+    {
+        "actor.kill",
+        "actor.restart",
+        "runtime.reload",
+        "runtime.shutdown",
+    }
+)
+"""Methods that do something and take no key: after a lost connection nobody sends them again unasked."""
