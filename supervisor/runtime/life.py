@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import socket
 import sys
@@ -14,6 +13,7 @@ import trio
 from actors.kernel.clock import SystemClock
 from actors.messages.proposal import Live
 from actors.model.errors import IncompatibleVersion, InvalidParams, PerdureError
+from supervisor import __version__
 from supervisor.config import from_wire
 from supervisor.logs import configure_to_stream, get_logger, select
 from supervisor.root.control import (
@@ -54,7 +54,7 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
         incarnation=hello.incarnation,
         root_pid=hello.root_pid,
         started_at=hello.started_at,
-        version=importlib.metadata.version("perdure"),
+        version=__version__,
     )
     try:
         lock = WriterLock.acquire(state_path)
