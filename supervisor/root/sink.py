@@ -69,8 +69,10 @@ class _Stream:
 def for_people(line: bytes) -> bytes:
     """A structured line as text: time of day, level, what happened, then the rest as name=value."""
     try:
-        record: dict[str, Any] = orjson.loads(line)
+        record: Any = orjson.loads(line)
     except orjson.JSONDecodeError:
+        return line
+    if not isinstance(record, dict):
         return line
     if record.keys() >= {"text", "bytes"} and record.get("event") == "stderr":
         return str(record["text"]).encode(errors="replace")

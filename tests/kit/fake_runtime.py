@@ -1,12 +1,13 @@
 """
 A runtime that is none: it speaks the control protocol and serves a few methods that make it misbehave.
 
-It stands in for the real one where the root is tested: what the root must do when a runtime dies, hangs or refuses does not
-depend on what the runtime does otherwise. `FAKE_RUNTIME` in its environment holds JSON: how it behaves from the start.
+It stands in for the real one where the root is tested: what the root must do when a runtime dies, hangs or refuses does
+not depend on what the runtime does otherwise. `FAKE_RUNTIME` in its environment holds JSON: how it behaves from the
+start.
 
-Methods: `fake.who` {pid, incarnation, ppid}, `fake.echo`, `fake.exit` {code}, `fake.hang`, `fake.shutdown`, `fake.reload`,
-`fake.orders` (every order received), `fake.print` {text}, `fake.environment`, `fake.garble` (breaks the control channel),
-`event.subscribe` and `event.record`, as far as a relay can tell the difference.
+Methods: `fake.who` {pid, incarnation, ppid}, `fake.exit` {code}, `fake.hang`, `fake.shutdown`, `fake.reload`,
+`fake.orders` (every order received), `fake.print` {text}, `fake.environment`, `fake.garble` (breaks the control
+channel), `event.subscribe` and `event.record`, as far as a relay can tell the difference; any other one is echoed.
 """
 
 import json
@@ -21,8 +22,19 @@ from typing import Any
 import msgspec
 import trio
 
-from supervisor.root.control import Hello, Order, Ready, Refused, Reload, ReloadRefused, ReloadWanted, Root, Shutdown
-from supervisor.root.control import Stop, Stopped
+from supervisor.root.control import (
+    Hello,
+    Order,
+    Ready,
+    Refused,
+    Reload,
+    ReloadRefused,
+    ReloadWanted,
+    Root,
+    Shutdown,
+    Stop,
+    Stopped,
+)
 from supervisor.root.runtime_side import RuntimeLink
 from supervisor.root.writer_lock import WriterLock
 
@@ -38,7 +50,6 @@ class FakeRuntime:
         self.orders: list[Any] = []
         self.counter = Path(hello.state_path) / "recorded"
         """What was recorded, one key and text per line: the memory that outlives an incarnation."""
-        self.dead_by_reply = False
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -47,13 +58,8 @@ class FakeRuntime:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.link.beat_every, heartbeat_s)
             nursery.start_soon(self._obey, nursery.cancel_scope)
-            if BEHAVIOUR.get("never_ready"):
-                await trio.sleep_forever()
             self.link.send(Ready(seq=7, recovery={"base": "empty"}))
             await trio.serve_listeners(self._serve, [listener])
-        if "deaf" not in BEHAVIOUR:
-            (Path(self.hello.state_path) / "saved").write_text(str(os.getpid()))
-        self.link.send(Stopped())
 
     async def _obey(self, scope: trio.CancelScope) -> None:
         while True:
@@ -61,6 +67,8 @@ class FakeRuntime:
             self.orders.append(json.loads(msgspec.json.encode(order)))
             match order:
                 case Stop() if not BEHAVIOUR.get("deaf"):
+                    (Path(self.hello.state_path) / "saved").write_text(str(os.getpid()))
+                    self.link.send(Stopped())
                     scope.cancel(reason="told to stop")
                 case Root() | Reload() | ReloadRefused() | Stop() | Hello():
                     pass
@@ -93,14 +101,14 @@ class FakeRuntime:
         result = await self._carry_out(stream, request["method"], request.get("params", {}))
         return {"jsonrpc": "2.0", "id": request.get("id"), "result": result}
 
-    async def _carry_out(self, stream: trio.SocketStream, method: str, params: dict[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912  one row per method
+    async def _carry_out(self, stream: trio.SocketStream, method: str, params: dict[str, Any]) -> Any:
         match method:
             case "fake.who":
                 return {"pid": os.getpid(), "incarnation": self.hello.incarnation, "ppid": os.getppid()}
             case "fake.exit":
                 os._exit(params["code"])
             case "fake.hang":
-                time.sleep(3600)
+                time.sleep(3600)  # noqa: ASYNC251  the loop is to be blocked
             case "fake.shutdown":
                 self.link.send(Shutdown())
             case "fake.reload":

@@ -1,8 +1,8 @@
 """
 Runs one root with the fake runtime, as `perdure up` would run it with the real one; its exit code is the root's.
 
-Argument: JSON with `state_path`, `settings` (dotted configuration keys), and optionally `config_file`, `stdio`, `ready_fd`,
-`standby`, `echo`.
+Argument: JSON with `state_path`, `settings` (dotted configuration keys), and optionally `config_file`, `stdio`,
+`ready_fd`, `standby`, `echo`, `activated` (set LISTEN_PID), `runtime` (a program).
 """
 
 import json
@@ -34,7 +34,7 @@ def main() -> int:
         ready_fd=given.get("ready_fd"),
         standby=given.get("standby", False),
         echo=Echo(given.get("echo", "json")),
-        argv=(sys.executable, str(FAKE_RUNTIME)),
+        argv=(given["runtime"],) if "runtime" in given else (sys.executable, str(FAKE_RUNTIME)),
     )
     return run_root(options)
 

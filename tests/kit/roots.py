@@ -1,4 +1,4 @@
-"""Real roots in processes of their own, for tests: start one, talk to it, wait for what it does, and see that it is gone."""
+"""Real roots in processes of their own, for tests: start one, talk to it, wait for it, and see that it is gone."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -96,7 +96,7 @@ class Connection:
         self._client = client
         self._lines = client.makefile("rb")
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

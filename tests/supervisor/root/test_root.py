@@ -1,15 +1,15 @@
 """The root with real processes: starting, being the only one, stopping, signals, and what a service manager sees."""
 
 import json
-import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from supervisor.root.lock import read_lock
-from tests.kit.roots import eventually, running_root, wait_gone
+from tests.kit.roots import RunningRoot, eventually, running_root, wait_gone
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_nothing_of_the_root_reaches_the_runtime_but_the_two_sockets(state_path:
     with running_root(state_path, environment={"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1"}) as root:
         root.wait_ready()
         runtime = psutil.Process(root.ask("fake.who")["pid"])
-        held = [os.readlink(f"/proc/{runtime.pid}/fd/{number}") for number in _descriptors(runtime.pid)]
+        held = [str(link.readlink()) for link in Path(f"/proc/{runtime.pid}/fd").iterdir()]
         locks = [path for path in held if path.endswith("perdure.lock")]
         assert not locks
         assert not [path for path in held if path.endswith("perdure.log")]
@@ -181,10 +181,8 @@ def test_what_the_runtime_prints_ends_up_in_the_log(state_path: Path) -> None:
         assert "a library's words" in root.errors
 
 
-def _order(root, kind: str):  # type: ignore[no-untyped-def]
-    found = eventually(lambda: [o for o in root.ask("fake.orders") if o["type"] == kind], f"the order {kind}")
+def _order(root: RunningRoot, kind: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = eventually(
+        lambda: [o for o in root.ask("fake.orders") if o["type"] == kind], f"the order {kind}"
+    )
     return found[0]
-
-
-def _descriptors(pid: int) -> list[str]:
-    return os.listdir(f"/proc/{pid}/fd")

@@ -1,0 +1,77 @@
+"""Where log lines end up, and that nobody who does not read them can hold up the root."""
+
+import fcntl
+import os
+
+import pytest
+
+from supervisor.root.options import Echo
+from supervisor.root.sink import Sink, for_people
+
+LINE = b'{"ts":"2026-01-02T03:04:05.678Z","level":"info","logger":"x","pid":1,"event":"serving","seq":7,"why":"a b"}'
+
+
+class Lines:
+    """A log file's face."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, line: bytes) -> None:
+        self.written.append(line)
+
+
+def test_a_line_is_shown_to_people_as_time_level_event_and_the_rest() -> None:
+    assert for_people(LINE) == b'03:04:05 info    serving  seq=7 why="a b"'
+
+
+def test_a_librarys_words_are_shown_as_they_are() -> None:
+    assert for_people(b'{"event":"stderr","bytes":5,"text":"hello"}') == b"hello"
+
+
+def test_what_is_no_structured_line_is_shown_as_it_is() -> None:
+    assert for_people(b"[1, 2") == b"[1, 2"
+    assert for_people(b"[1, 2]") == b"[1, 2]"
+
+
+@pytest.mark.parametrize(("echo", "shown"), [(Echo.JSON, LINE + b"\n"), (Echo.TEXT, for_people(LINE) + b"\n")])
+def test_a_line_goes_to_the_file_and_to_whoever_watches(echo: Echo, shown: bytes) -> None:
+    reader, writer = os.pipe()
+    file = Lines()
+    Sink(file, echo, writer).stream.write(LINE + b"\n")
+    assert file.written == [LINE]
+    assert os.read(reader, 4096) == shown
+    os.close(reader)
+    os.close(writer)
+
+
+def test_without_an_echo_only_the_file_gets_it() -> None:
+    reader, writer = os.pipe()
+    file = Lines()
+    Sink(file, Echo.NONE, writer).take(LINE)
+    os.close(writer)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    assert file.written == [LINE]
+
+
+def test_a_pipe_that_nobody_reads_holds_nobody_up() -> None:
+    reader, writer = os.pipe()
+    file = Lines()
+    sink = Sink(file, Echo.JSON, writer)
+    lines = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) // 1000 + 100
+    for _ in range(lines):
+        sink.take(b"x" * 1000)
+    assert len(file.written) == lines
+    os.close(reader)
+    sink.take(b"to nobody")
+    os.close(writer)
+    sink.take(b"to a closed descriptor")
+    assert len(file.written) == lines + 2
+
+
+def test_what_a_runtime_prints_is_attributed_to_it() -> None:
+    file = Lines()
+    Sink(file, Echo.NONE).relay(b"Segmentation fault")
+    assert b'"logger":"runtime"' in file.written[0]
+    assert b"Segmentation fault" in file.written[0]
