@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 import trio
 
 from supervisor.gateway.dispatch import CrashReport, Dispatch
+from supervisor.gateway.door import Door
 from supervisor.gateway.limits import Limits
 from supervisor.gateway.observer import Observer, Tally
 from supervisor.gateway.outbox import LocalHandler, Recipient
@@ -70,7 +71,8 @@ class Gateway:
         self._limits = limits or Limits()
         observer = observer or Tally()
         self._dispatch = Dispatch(actors=actors, local=local, limits=self._limits, observer=observer, crashed=crashed)
-        self._pump = Pump(listener=listener, dispatch=self._dispatch, observer=observer, uids=uids)
+        door = Door(listener=listener, connections_max=self._limits.connections_max, observer=observer, uids=uids)
+        self._pump = Pump(door=door, dispatch=self._dispatch, observer=observer)
         self._woken = trio.Event()
         self._quiet: trio.Event | None = None
 
@@ -133,7 +135,7 @@ class Gateway:
         Returns how many commands were not answered after `grace_s` seconds. `close` is what follows.
         """
         self._dispatch.stop(reason)
-        self._pump.stop_accepting()
+        self._pump.door.shut()
         for peer in list(self._pump.peers.values()):
             self._dispatch.touch(peer.connection)
         self._quiet = trio.Event()

@@ -12,32 +12,20 @@ it does not read        closed when more than `unsent_bytes_max` waits for it
 
 from __future__ import annotations
 
-import errno
 import socket
-from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
-from actors.model.errors import Forbidden, Overloaded, PerdureError
 from supervisor.gateway.connection import Connection
-from supervisor.gateway.credentials import peer_uid, served_uids
 from supervisor.gateway.dispatch import Dispatch
+from supervisor.gateway.door import Door
 from supervisor.gateway.limits import Limits
 from supervisor.gateway.observer import Observer
 from supervisor.gateway.readiness import GONE, READ, WRITE, Readiness, readiness
-from supervisor.wire import jsonrpc
 
 READ_BYTES: Final = 256 * 1024
 """One read of one socket: the kernel holds about as much, and a faster client must not starve the others."""
-
-ACCEPTS_MAX: Final = 64
-"""New connections in one wake-up: those that are there get their turn before the rest."""
-
-RETRY_AFTER_S: Final = 1.0
-"""What a connection over the limit is told."""
-
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 @attrs.define(eq=False)
@@ -56,32 +44,20 @@ class Peer:
 class Pump:
     """See the module's text. `handling` is the connection in hand, so that a crash finds the guilty one."""
 
-    def __init__(
-        self,
-        *,
-        listener: socket.socket,
-        dispatch: Dispatch,
-        observer: Observer,
-        uids: Iterable[int] | None = None,
-    ) -> None:
-        """Serve clients of `listener` that run as one of `uids` (absent: this user and root)."""
+    def __init__(self, *, door: Door, dispatch: Dispatch, observer: Observer) -> None:
+        self.door = door
         self.peers: dict[int, Peer] = {}
         self.handling: Connection | None = None
         self.held_bytes = 0
         self._limits: Limits = dispatch.limits
-        self._listener = listener
-        self._accepting = True
-        self._listening = False
         self._dispatch = dispatch
         self._observer = observer
-        self._uids = served_uids() if uids is None else frozenset(uids)
         self._peer_of: dict[Connection, Peer] = {}
         self._hoarders: set[Connection] = set()
         """Not read because the memory budget is used up and they hold more than their share."""
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._readiness: Readiness | None = None
-        listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
 
     # --- beginning and end
 
@@ -90,42 +66,27 @@ class Pump:
         if self._readiness is not None:
             self._readiness.close()
         self._readiness = None
-        self._listening = False
+        self.door.watch(None)
         guilty = self._peer_of.get(self.handling) if self.handling is not None else None
         if guilty is not None:
             self.close(guilty, "crashed")
         self.handling = None
         self._readiness = readiness()
-        self.listen()
+        self.door.watch(self._readiness)
         for peer in self.peers.values():
             self._readiness.register(peer.descriptor, peer.interest)
             peer.watched = True
         return self._readiness
 
-    def listen(self) -> None:
-        """Take new connections (again), unless that was stopped."""
-        if self._accepting and not self._listening and self._readiness is not None:
-            self._readiness.register(self._listener.fileno(), READ)
-            self._listening = True
-
-    def stop_accepting(self) -> None:
-        """Leave new connections in the listener's backlog, for good."""
-        self._accepting = False
-        self._deafen()
-
-    def _deafen(self) -> None:
-        if self._listening and self._readiness is not None:
-            self._readiness.unregister(self._listener.fileno())
-            self._listening = False
-
     def close_all(self, reason: str) -> None:
         """Close every connection; the listener stays open, it belongs to the root process."""
-        self.stop_accepting()
+        self.door.shut()
         for peer in list(self.peers.values()):
             self.close(peer, reason)
         if self._readiness is not None:
             self._readiness.close()
             self._readiness = None
+            self.door.watch(None)
 
     def close(self, peer: Peer, reason: str) -> None:
         """Close one connection; commands that have left are carried out all the same."""
@@ -137,7 +98,7 @@ class Pump:
         self._dispatch.forget(peer.connection)
         peer.socket.close()
         self._observer.closed(reason)
-        self.listen()  # a descriptor is free again
+        self.door.listen()  # a descriptor is free again
 
     # --- what is ready
 
@@ -148,8 +109,8 @@ class Pump:
         for descriptor, ready in self._readiness.poll():
             peer = self.peers.get(descriptor)
             if peer is None:
-                if descriptor == self._listener.fileno():
-                    self._accept()
+                for client in self.door.accept(len(self.peers)):
+                    self._admit(client)
                 continue
             self.handling = peer.connection
             if ready & WRITE:
@@ -162,54 +123,12 @@ class Pump:
             self.settle(peer.connection)
         self.handling = None
 
-    def _accept(self) -> None:
-        for _ in range(ACCEPTS_MAX):
-            try:
-                client, _ = self._listener.accept()
-            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
-                return
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                # They wait in the backlog until a connection closes, or the next look at the clock.
-                self._deafen()
-                self._observer.closed("descriptors exhausted")
-                return
-            client.setblocking(False)  # noqa: FBT003
-            refusal = self._refusal(client)
-            if refusal is None:
-                self._admit(client)
-            else:
-                self._turn_away(client, refusal)
-
-    def _refusal(self, client: socket.socket) -> PerdureError | None:
-        try:
-            uid = peer_uid(client)
-        except OSError as error:
-            return Forbidden(f"who is asking cannot be found out: {error.strerror}")
-        if uid not in self._uids:
-            return Forbidden(f"user {uid} is not served here", hint="only the owner of the socket and root are")
-        if len(self.peers) >= self._limits.connections_max:
-            return Overloaded(
-                f"at most {self._limits.connections_max} connections are served at once", retry_after_s=RETRY_AFTER_S
-            )
-        return None
-
     def _admit(self, client: socket.socket) -> None:
         peer = Peer(client, client.fileno(), self._dispatch.connect())
         self.peers[peer.descriptor] = peer
         self._peer_of[peer.connection] = peer
         if self._readiness is not None:
             self._readiness.register(peer.descriptor, peer.interest)
-
-    def _turn_away(self, client: socket.socket, refusal: PerdureError) -> None:
-        with client:
-            try:
-                client.send(jsonrpc.failure(jsonrpc.NULL_ID, refusal) + b"\n")
-            except OSError:
-                self._observer.closed("gone before it was refused")
-            else:
-                self._observer.closed(refusal.kind)
 
     # --- in
 
@@ -286,7 +205,7 @@ class Pump:
 
     def expire(self, now: float) -> None:
         """Look at the clock: end those that leave a line half said for too long; try the listener again."""
-        self.listen()
+        self.door.listen()
         for peer in list(self.peers.values()):
             connection = peer.connection
             if connection.splitter.half_since is None or connection.ended:

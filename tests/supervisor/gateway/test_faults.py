@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -338,6 +339,23 @@ async def test_a_planted_answer_out_of_turn_harms_nothing(tmp_path: Path) -> Non
 def test_a_table_with_nobody_to_carry_it_out_is_refused(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener, pytest.raises(ValueError, match="tasks"):
         Gateway(listener=listener, actors={}, local={}, crashed=lambda _id, _error: None)
+
+
+@pytest.mark.long
+async def test_of_five_thousand_clients_the_first_thousand_are_served_and_the_others_told(tmp_path: Path) -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 8000:
+        pytest.skip("this system allows too few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8000, hard))
+    async with serving(tmp_path) as server:
+        served = told = 0
+        for number in range(5000):
+            client = await server.client()
+            await client.send(call(call_id=number))
+            reply = await client.reply()
+            served += "result" in reply
+            told += reply.get("error", {}).get("data", {}).get("kind") == "overloaded"
+        assert (served, told) == (1024, 5000 - 1024)
 
 
 class ExhaustedListener(socket.socket):
