@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -351,7 +352,8 @@ async def test_of_five_thousand_clients_the_first_thousand_are_served_and_the_ot
         served = told = 0
         for number in range(5000):
             client = await server.client()
-            await client.send(call(call_id=number))
+            with suppress(trio.BrokenResourceError):  # who is turned away may find the connection closed already
+                await client.send(call(call_id=number))
             reply = await client.reply()
             served += "result" in reply
             told += reply.get("error", {}).get("data", {}).get("kind") == "overloaded"
