@@ -37,6 +37,14 @@ async def test_a_terminated_child_comes_back_with_its_group(cast: Cast) -> None:
         assert cast.lives == {"a": 2, "b": 2}
 
 
+async def test_a_child_restarted_by_hand_comes_back_with_its_group_ever_after(cast: Cast) -> None:
+    async with running(tree(cast.child("a"), cast.child("b"), strategy=Strategy.REST_FOR_ONE)) as show:
+        await show.supervisor.terminate_child("b")
+        await show.supervisor.restart_child("b")
+        await cast.crash("a")
+        assert cast.lives == {"a": 2, "b": 3}
+
+
 async def test_a_temporary_child_that_is_terminated_is_removed_and_cannot_be_restarted(cast: Cast) -> None:
     async with running(tree(cast.child("a", restart=Restart.TEMPORARY), cast.child("b"))) as show:
         await show.supervisor.terminate_child("a")
