@@ -27,9 +27,11 @@ _TELLING: Final = ("message", "description", "title", "error", "reason", "status
 _CLOCK_LENGTH: Final = len("12:00:00")
 
 
-def listed(events: Sequence[Event]) -> Table:
-    """A row per event."""
-    columns = (Column("TIME"), Column("SEQ", right=True), Column("KIND"), Column("ID"), Column("WHAT", elastic=True))
+def listed(events: Sequence[Event], *, headed: bool) -> Table:
+    """A row per event; pages after the first go on without headings."""
+    names = ("TIME", "SEQ", "KIND", "ID", "WHAT") if headed else ("", "", "", "", "")
+    time, seq, kind, id_, what = names
+    columns = (Column(time), Column(seq, right=True), Column(kind), Column(id_), Column(what, elastic=True))
     return Table(columns, [_row(event) for event in events], empty="No events.")
 
 

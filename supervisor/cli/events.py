@@ -28,7 +28,7 @@ def events(invocation: Invocation, after: int | None, kinds: str | None, followi
         newest = perdure.call("runtime.ping")["seq"]
         begin = max(0, newest - SHOWN) if after is None else after
         if not following:
-            _list(invocation, perdure, begin, wanted)
+            _list(invocation, perdure, begin, newest, wanted)
             return
         try:
             for notification in follow(perdure, begin, wanted):
@@ -38,22 +38,22 @@ def events(invocation: Invocation, after: int | None, kinds: str | None, followi
             return
 
 
-def _list(invocation: Invocation, perdure: Runtime, after: int, kinds: Sequence[str]) -> None:
-    """Show all that is there after a seq, page by page."""
+def _list(invocation: Invocation, perdure: Runtime, after: int, newest: int, kinds: Sequence[str]) -> None:
+    """Show what is there after a seq, page by page, as far as it went when we began."""
     filters = {"kinds": list(kinds)} if kinds else {}
-    found = []
-    while True:
+    shown = 0
+    while after < newest:
         page = perdure.call("event.list", after_seq=after, limit=PAGE_ROWS, **filters)
-        if invocation.as_json:
-            for event in page["events"]:
-                invocation.screen.json(event, one_line=True)
-        else:
-            found += page["events"]
-        if page["next_seq"] is None or page["next_seq"] <= after or not page["events"]:
+        for event in page["events"] if invocation.as_json else ():
+            invocation.screen.json(event, one_line=True)
+        if page["events"] and not invocation.as_json:
+            invocation.screen.show(event_view.listed(page["events"], headed=not shown))
+        shown += len(page["events"])
+        if page["next_seq"] <= after:
             break
         after = page["next_seq"]
-    if not invocation.as_json:
-        invocation.screen.show(event_view.listed(found))
+    if not shown and not invocation.as_json:
+        invocation.screen.show(event_view.listed([], headed=False))
 
 
 def _tell(invocation: Invocation, event: event_view.Event) -> None:

@@ -50,8 +50,11 @@ EXIT_OF_KIND: Final[dict[str, Exit]] = {
     "forbidden": Exit.FAILED,
     "shutting_down": Exit.NOTHING_RUNS,
     "incompatible_version": Exit.INCOMPATIBLE,
+    "not_running": Exit.NOTHING_RUNS,
+    "connection_lost": Exit.FAILED,
+    "timed_out": Exit.FAILED,
 }
-"""Error kind of the protocol → exit code. An unknown method means that a runtime of another version answers."""
+"""Error kind, of the protocol or of the client library → exit code. An unknown method: a runtime of another version."""
 
 
 class CommandFailed(Exception):

@@ -34,7 +34,7 @@ GLANCE_S: Final = 2.0
 class Runtime(Protocol):
     """What a command needs of the client."""
 
-    def call(self, method: str, **params: Any) -> Any:
+    def call(self, method: str, /, **params: Any) -> Any:
         """Carry out one command; raises the error's class."""
         ...
 

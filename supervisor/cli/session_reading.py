@@ -63,13 +63,14 @@ def tail(invocation: Invocation, id: str, count: int, following: bool) -> None: 
     With --json each message is one line.
     """
     with runtime(invocation) as perdure:
+        begun = perdure.call("runtime.ping")["seq"] if following else None
         row = perdure.call("session.get", id=id)
         seen = max(0, row["message_count"] - count)
         seen = _show_after(invocation, perdure, row["id"], seen)
         if not following:
             return
         try:
-            for _ in follow(perdure, None, ["session.*"]):
+            for _ in follow(perdure, begun, ["session.*"]):
                 seen = _show_after(invocation, perdure, row["id"], seen)
         except KeyboardInterrupt:
             return

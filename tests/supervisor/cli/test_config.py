@@ -9,13 +9,6 @@ from supervisor.cli.entry import run
 from supervisor.config.schema import KEYS
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("STATE_PATH", "PERDURE_CONFIG", "DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_every_key_is_shown_with_where_it_was_read(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,13 +13,6 @@ from supervisor.cli.entry import run
 CHECKOUT = Path(__file__).parents[3]
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("STATE_PATH", "PERDURE_CONFIG", "DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["version"]) == 0
     assert __version__ in capsys.readouterr().out

@@ -4,24 +4,20 @@ import pytest
 
 from actors.model.errors import ERRORS, InvalidParams, InvalidTransition, NotFound, PerdureError
 from supervisor.cli.faults import EXIT_OF_KIND, CommandFailed, Exit, told
+from supervisor.client.errors import ConnectionLost, NotRunning, TimedOut
 from supervisor.config import ConfigError, Violation
 from supervisor.root.errors import AlreadyRunning, ExitCode, NotAStateDirectory
 
 
-def test_every_kind_of_the_protocol_has_an_exit_code() -> None:
-    assert set(EXIT_OF_KIND) == {error.kind for error in ERRORS}
+def test_every_kind_has_an_exit_code() -> None:
+    of_the_client = {error.kind for error in (NotRunning, ConnectionLost, TimedOut)}
+    assert set(EXIT_OF_KIND) == {error.kind for error in ERRORS} | of_the_client
 
 
 def test_the_codes_are_those_of_the_root() -> None:
-    assert {code.name: code for code in ExitCode if code.name in Exit.__members__} == {
-        "FINE": Exit.FINE,
-        "FAILED": Exit.FAILED,
-        "USAGE": Exit.USAGE,
-        "INCOMPATIBLE": Exit.INCOMPATIBLE,
-        "NOT_A_STATE_DIRECTORY": Exit.NOT_A_STATE_DIRECTORY,
-        "GAVE_UP": Exit.GAVE_UP,
-    }
-    assert ExitCode.LOCKED == Exit.CONFLICT
+    shared = ("FINE", "FAILED", "USAGE", "INCOMPATIBLE", "NOT_A_STATE_DIRECTORY", "GAVE_UP")
+    assert [int(ExitCode[name]) for name in shared] == [int(Exit[name]) for name in shared]
+    assert int(ExitCode.LOCKED) == int(Exit.CONFLICT)
 
 
 @pytest.mark.parametrize(

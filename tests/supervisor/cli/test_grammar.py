@@ -32,7 +32,7 @@ def first_clause(text: str) -> str:
     return re.split("[.,;:]", " ".join(text.split()))[0]
 
 
-ALL = [pytest.param(*row, id=" ".join(row[0])) for row in every(perdure)]  # type: ignore[arg-type] # made by LazyGroup
+ALL = [pytest.param(*row, id=" ".join(row[0])) for row in every(perdure)]
 
 
 @pytest.mark.parametrize(("path", "group", "found"), ALL)
