@@ -17,6 +17,7 @@ from actors.messages.records import EventRecord
 from actors.messages.request import Failed, Outcome
 from actors.model.draft import Draft
 from actors.model.stamps import posix_of
+from actors.model.state import Tables
 
 DAY_S: Final = 86_400.0
 
@@ -37,8 +38,7 @@ class Retention:
         self._place = place
         self._noun = noun
         self._due_s = self._now()
-        newest = place.ledger.tables.stamp
-        self._watch = ClockWatch(self._wall(), self._now(), posix_of(newest) if newest else None)
+        self._watch = ClockWatch(self._wall(), self._now(), _newest_s(place.ledger.tables))
         self._untold = self._watch.doubt
 
     def at(self) -> At:
@@ -96,3 +96,12 @@ class Retention:
 
     def _wall(self) -> float:
         return posix_of(self._place.clock.stamp())
+
+
+def _newest_s(tables: Tables) -> float | None:
+    """Return when the newest line was written, as far as is known; else when a session was accessed last."""
+    stamp = tables.stamp or (tables.sessions.by_access[-1][0] if len(tables.sessions) else "")
+    try:
+        return posix_of(stamp) if stamp else None
+    except ValueError:
+        return None  # another tool's session, with a time of its own kind

@@ -10,8 +10,8 @@ from actors.decisions.tasks import RELEASED, check_lease, task_reply
 from actors.messages import tasks as ask
 from actors.model.draft import Draft
 from actors.model.ids import clean_id
-from actors.model.stamps import later, posix_of
-from actors.model.tables import TaskRow, decode_task
+from actors.model.stamps import later
+from actors.model.tables import TaskRow, decode_task, seconds_between
 from actors.model.task import Task, next_status
 
 
@@ -51,10 +51,10 @@ def expire(draft: Draft, task_id: str, lease: int, at: At) -> Decision:
 
 def most_urgent(draft: Draft, tools: tuple[str, ...] | None, at: At) -> TaskRow | None:
     """Return the ready task that comes first: by level (priority less age), then by age, then by id."""
-    now_s = posix_of(at.stamp)
 
     def urgency(row: TaskRow) -> tuple[int, tuple[str, str]]:
-        age_s = max(0.0, now_s - posix_of(row.order[0]))
+        # A file that a person edited may hold a time that is none; such a task has no age.
+        age_s = seconds_between(row.order[0], at.stamp) or 0.0
         return max(0, row.priority - int(age_s / at.rules.ageing_s)), row.order
 
     return min(_candidates(draft, tools), key=urgency, default=None)

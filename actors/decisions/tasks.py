@@ -1,28 +1,28 @@
-"""Decisions about tasks (SPEC sections 4 and 6). Claims and leases stand in `claims`, logs in `task_logs`."""
+"""Decisions about tasks (SPEC sections 4 and 6). Claims and leases stand in `claims`, logs in
+`task_logs`, what a task waits for in `task_dependencies`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from actors.decisions.decision import At, Decision, Handler, encode, needed_task, patch, whole
+from actors.decisions.task_dependencies import blocked_by, dependencies
 from actors.decisions.task_logs import log, log_reply, trimmed
 from actors.messages import tasks as ask
 from actors.model.draft import Draft
 from actors.model.errors import AlreadyExists, Conflict, InvalidParams
 from actors.model.facts import Fact
 from actors.model.ids import clean_id, foreign_session_id, new_id
+from actors.model.stamps import normal
 from actors.model.state import Lookup
 from actors.model.tables import TaskRow
 from actors.model.task import LogEntry, Task, next_status
 
 RELEASED: dict[str, Any] = {"lease": None, "lease_expires_at": None}
 """What every end of a claim has in common."""
-
-HOPELESS = frozenset({"failed", "cancelled"})
-"""A dependency in one of these states (or deleted) is not coming; the task that waits for it says so."""
 
 
 def create(draft: Draft, asked: ask.TaskCreate, at: At) -> Decision:
@@ -38,7 +38,7 @@ def create(draft: Draft, asked: ask.TaskCreate, at: At) -> Decision:
         updated_at=at.stamp,
         priority=asked.priority,
         session_id=_session(asked.session_id),
-        depends_on=_dependencies(draft, task_id, asked.depends_on),
+        depends_on=dependencies(draft, task_id, asked.depends_on),
         max_attempts=asked.max_attempts or at.rules.max_attempts,
         metadata=asked.metadata,
         rev=draft.next_rev("tasks", task_id),
@@ -57,7 +57,7 @@ def update(draft: Draft, asked: ask.TaskUpdate, at: At) -> Decision:
         if (value := getattr(asked, name)) is not msgspec.UNSET
     }
     if "depends_on" in given:
-        given["depends_on"] = _dependencies(draft, task.id, given["depends_on"])
+        given["depends_on"] = dependencies(draft, task.id, given["depends_on"])
     if "session_id" in given:
         given["session_id"] = _session(given["session_id"])
     return _changed(draft, task.id, "task.updated", {**given, "updated_at": at.stamp})
@@ -75,21 +75,22 @@ def save(draft: Draft, asked: ask.TaskSave, at: At) -> Decision:
         for entry in given.logs
     )
     kept, spilled = trimmed(draft, task_id, logs, at)
+    stamps = _stamps(given)
     task = Task(
         id=task_id,
         description=given.description,
         status=given.status,
         tool=given.tool,
-        created_at=given.created_at or (held.created_at if held else at.stamp),
-        updated_at=given.updated_at or at.stamp,
-        started_at=given.started_at,
-        completed_at=given.completed_at,
+        created_at=stamps["created_at"] or (held.created_at if held else at.stamp),
+        updated_at=stamps["updated_at"] or at.stamp,
+        started_at=stamps["started_at"],
+        completed_at=stamps["completed_at"],
         logs=kept,
         result=given.result,
         error=given.error,
         priority=given.priority,
         session_id=_session(given.session_id),
-        depends_on=_dependencies(draft, task_id, given.depends_on),
+        depends_on=dependencies(draft, task_id, given.depends_on),
         attempts=given.attempts,
         max_attempts=given.max_attempts or at.rules.max_attempts,
         worker=given.worker,
@@ -180,18 +181,6 @@ def task_reply(lookup: Lookup, ids: tuple[str, ...]) -> bytes:
     return row.encoded[:-1] + b',"blocked_by":' + encode(blocked) + b"}"
 
 
-def blocked_by(lookup: Lookup, row: TaskRow) -> list[str]:
-    """Return the dependencies of a pending task that failed, were cancelled or deleted."""
-    if row.status != "pending" or not row.depends_on:
-        return []
-    return [needed for needed in row.depends_on if _is_hopeless(lookup, needed)]
-
-
-def _is_hopeless(lookup: Lookup, task_id: str) -> bool:
-    row = lookup.row("tasks", task_id)
-    return not isinstance(row, TaskRow) or row.status in HOPELESS
-
-
 def _deleted_reply(_lookup: Lookup, ids: tuple[str, ...]) -> bytes:
     return encode({"id": ids[0], "deleted": True})
 
@@ -205,44 +194,23 @@ def _ended(task: Task, happening: str, at: At) -> dict[str, Any]:
     return RELEASED | {"status": status, "completed_at": at.stamp, "updated_at": at.stamp}
 
 
+def _stamps(given: ask.WholeTask) -> dict[str, str | None]:
+    """Return the times that a whole task says, all in one form: lists and claims sort by them."""
+    found: dict[str, str | None] = {}
+    violations: list[dict[str, str]] = []
+    for name in ("created_at", "updated_at", "started_at", "completed_at"):
+        text: str | None = getattr(given, name)
+        try:
+            found[name] = None if text is None else normal(text)
+        except (ValueError, OverflowError, OSError):
+            violations.append({"path": f"task.{name}", "message": "this is no ISO 8601 time"})
+    if violations:
+        raise InvalidParams(f"{violations[0]['path']}: {violations[0]['message']}", violations=violations)
+    return found
+
+
 def _session(text: str | None) -> str | None:
     return None if text is None else foreign_session_id(text)
-
-
-def _dependencies(draft: Draft, task_id: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids that a task shall wait for; unknown ones and circles are refused, all of them at once."""
-    wanted = tuple(dict.fromkeys(clean_id(text, f"depends_on[{n}]") for n, text in enumerate(given)))
-    violations = [
-        {"path": f"depends_on[{n}]", "message": problem}
-        for n, needed in enumerate(wanted)
-        if (problem := _dependency_problem(draft, task_id, needed)) is not None
-    ]
-    if violations:
-        raise InvalidParams(f"depends_on: {violations[0]['message']}", violations=violations)
-    return wanted
-
-
-def _dependency_problem(draft: Draft, task_id: str, needed: str) -> str | None:
-    if draft.row("tasks", needed) is None and needed != task_id:
-        return f"there is no task {needed}"
-    if task_id in _all_needed(draft, needed):
-        return f"{needed} waits for {task_id}: a circle would never end"
-    return None
-
-
-def _all_needed(draft: Draft, task_id: str) -> set[str]:
-    """Return the task and everything it waits for, directly or not."""
-    found: set[str] = set()
-    waiting = [task_id]
-    while waiting:
-        current = waiting.pop()
-        if current in found:
-            continue
-        found.add(current)
-        row = draft.row("tasks", current)
-        if isinstance(row, TaskRow):
-            waiting.extend(row.depends_on)
-    return found
 
 
 HANDLERS: dict[type, Handler] = {

@@ -16,6 +16,12 @@ def posix_of(stamp: str) -> float:
     return dt.datetime.fromisoformat(stamp).timestamp()
 
 
+def normal(text: str) -> str:
+    """Return another tool's ISO time as a stamp; one without a zone is UTC. Raises ValueError when it is no time."""
+    moment = dt.datetime.fromisoformat(text)
+    return stamp_of((moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp())
+
+
 def later(stamp: str, seconds: float) -> str:
     """Return the stamp that lies so many seconds after this one."""
     return stamp_of(posix_of(stamp) + seconds)
