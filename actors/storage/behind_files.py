@@ -37,7 +37,7 @@ PAGE_BYTES_MAX: Final = 8 << 20
 """Messages of one page: half a frame, so that the reply around them fits."""
 
 INDEX_ROWS_EAGER: Final = 2000
-"""With more sessions the index is written when the store is closed only: it is a cache, and costs as much as all rows."""
+"""With more sessions the index is written when the store is closed only: it is a cache, as big as all their rows."""
 
 
 class BehindFiles:

@@ -1,9 +1,9 @@
 """What the writer asks of a storage, whatever it is made of, and the frozen values that pass between them.
 
 Two implementations keep it, judged by one suite: `disk_store` (the real one) and `memory_store`. All methods are
-synchronous and block. The commit thread calls `recover`, `commit`, `sync`, `reopen`, `rotate` and `close`; the background
-thread calls `write_behind`, `sync_behind`, `save` and the reading ones. An OSError means that the disk refused: after one
-from `commit` or `sync` the journal is closed for good, and only `reopen` brings it back.
+synchronous and block. The commit thread calls `recover`, `commit`, `sync`, `reopen`, `rotate` and `close`; the
+background thread calls `write_behind`, `sync_behind`, `save` and the reading ones. An OSError means that the disk
+refused: after one from `commit`, `sync` or `rotate` the journal is closed for good, and only `reopen` brings it back.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The store on disk: one state directory, opened by recovery, appended to, saved, read.
 
 It joins the parts and keeps no rule of its own: `recovery` finds the state, `journal` makes lines durable, `snapshot`
-writes state.json, `behind_files` everything else, `retention` lets go. Which thread may call what is the contract's word.
+writes state.json, `behind_files` everything else, `retention` lets go. Which thread may call what, the contract says.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class DiskStore:
     # The commit thread
 
     def recover(self) -> Recovered:
-        """See `contract.Store`. Also raises InvalidParams (no state directory) and IncompatibleVersion; see `recovery`."""
+        """See `contract.Store`; raises what `recovery.recover` does."""
         ground = Ground(
             disk=self._disk,
             layout=self._layout,
@@ -157,7 +157,7 @@ class DiskStore:
         return self._files.sync()
 
     def save(self, cut: Cut) -> Saved:
-        """See `contract.Store`. When nothing is new since the last one there is no new snapshot, and that one is told."""
+        """See `contract.Store`. When nothing is new since the last snapshot, that one is told and no new one made."""
         if self._saved is not None and self._saved.seq == cut.seq:
             return self._saved
         begun_s = time.monotonic()

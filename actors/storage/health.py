@@ -1,4 +1,4 @@
-"""What `health`, `metrics` and `state.backups` show of a state directory: looked at, never changed, never parsed whole."""
+"""What `health`, `metrics` and `state.backups` show of a state directory: looked at, never changed or parsed whole."""
 
 from __future__ import annotations
 

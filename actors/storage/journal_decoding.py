@@ -1,7 +1,7 @@
 """From a line's bytes to the command and the facts that it holds, and back.
 
-The data of each fact stays as the bytes it came as (`msgspec.Raw`): for facts that carry a whole row these bytes are the
-row, so replaying a hundred thousand of them encodes nothing.
+The data of each fact stays as the bytes it came as (`msgspec.Raw`): for facts that carry a whole row these bytes are
+the row, so replaying a hundred thousand of them encodes nothing.
 """
 
 from __future__ import annotations
@@ -41,9 +41,14 @@ _encode = msgspec.json.Encoder().encode
 
 def decode_line(line: journal_lines.Line) -> Line:
     """Return the command and the facts of a good line; raises msgspec.DecodeError when its body is none of ours."""
-    body = _decode(b"{%b}" % line.body)
+    return decode_body(line.body, line.seq)
+
+
+def decode_body(encoded: bytes, seq: int) -> Line:
+    """Return the line `seq` whose body is `encoded`; raises msgspec.DecodeError."""
+    body = _decode(b"{%b}" % encoded)
     facts = tuple(Fact(op=fact.op, id=fact.id, rev=fact.rev, data=fact.data) for fact in body.facts)
-    return Line(seq=line.seq, ts=body.ts, cmd=body.cmd, facts=facts)
+    return Line(seq=seq, ts=body.ts, cmd=body.cmd, facts=facts)
 
 
 def encode_body(stamp: str, command: Command, facts: Sequence[Fact]) -> bytes:

@@ -1,9 +1,9 @@
-"""Recovery: from whatever a directory holds to the newest state, made durable before anybody hears of it (SPEC section 5).
+"""Recovery: from whatever a directory holds to the newest state, durable before anybody hears of it (SPEC section 5).
 
 First everything is looked at and nothing is touched: what the directory is, which snapshot is good, what the journal
 holds above it. `recovery_case` decides; a newer version or somebody else's directory is refused here, as it was found.
-Then `recovery_repair` touches the disk: each step durable before the next, and each harmless when a crash makes the next
-start do it again. A directory of version 1 is migrated first, which is a sequence of such steps too.
+Then `recovery_repair` touches the disk: each step durable before the next, and each harmless when a crash makes the
+next start do it again. A directory of version 1 is migrated first, which is a sequence of such steps too.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Opened:
 def recover(ground: Ground) -> Opened:
     """Recover the directory; the caller holds its locks.
 
-    Raises InvalidParams for what is no state directory, IncompatibleVersion for a newer one (both untouched), OSError when
-    the disk refuses: then nothing is believed, and the next call begins again.
+    Raises InvalidParams for what is no state directory, IncompatibleVersion for a newer one (both untouched), OSError
+    when the disk refuses: then nothing is believed, and the next call begins again.
     """
     begun_s = time.monotonic()
     report = RecoveryReport()
@@ -104,8 +104,8 @@ def look_at(ground: Ground, report: RecoveryReport) -> Picture:
     report.was_clean = _was_clean(replayed.tables)
     if snapshots.copied_from is not None:
         report.warnings.append(
-            f"state.json is a copy of {snapshots.copied_from.path.name}: the journal was replayed on top of it, so nothing"
-            " is lost and nothing went back in time; to go back there is `perdure restore`"
+            f"state.json is a copy of {snapshots.copied_from.path.name}: the journal was replayed on top of it, so"
+            " nothing is lost and nothing went back in time; to go back there is `perdure restore`"
         )
     return Picture(
         decision=decision,

@@ -1,7 +1,7 @@
 """What the journal is replayed on: state.json, the newest good backup, or what can be read of all of them.
 
-Looking changes nothing. A snapshot that is whole is taken as it is. Of damaged ones every record that its own crc vouches
-for is known; put together, the newest rev of each row wins, and a tombstone beats the rows it buried.
+Looking changes nothing. A snapshot that is whole is taken as it is. Of damaged ones every record that its own crc
+vouches for is known; put together, the newest rev of each row wins, and a tombstone beats the rows it buried.
 """
 
 from __future__ import annotations
@@ -121,9 +121,8 @@ def newer_rows(snapshots: Sequence[DamagedSnapshot], tables: Tables) -> list[tup
             now = tables.row(table, row.id)
             if not _is_buried(tables, table, row) and row.rev > (0 if now is None else now.rev) and table != "events":
                 found.append((table, row.id))
-        for grave in _tombstones(damaged.image):
-            if tables.row(grave.table, grave.id) is not None and grave.seq > tables.seq:
-                found.append((grave.table, grave.id))
+        late = (grave for grave in _tombstones(damaged.image) if grave.seq > tables.seq)
+        found += [(grave.table, grave.id) for grave in late if tables.row(grave.table, grave.id) is not None]
     return found
 
 
