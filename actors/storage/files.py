@@ -20,7 +20,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -269,16 +269,21 @@ class Disk:
         with contextlib.suppress(OSError):
             self.unlink(path)
 
-    def copy_range(self, source: Path, target: int, offset: int, length_bytes: int) -> None:
-        """Append `length_bytes` of the file `source` from `offset` to the open file `target`, in bounded memory."""
-        with self.opened(source, os.O_RDONLY, links_max=2) as descriptor:
-            end = offset + length_bytes
-            while offset < end:
-                part = self.pread(descriptor, min(_CHUNK_BYTES, end - offset), offset)
+    def read_range(self, path: Path, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield what the file holds between two offsets, in pieces; less when it ends before."""
+        with self.opened(path, os.O_RDONLY, links_max=2) as descriptor:
+            while start < end:
+                part = self.pread(descriptor, min(_CHUNK_BYTES, end - start), start)
                 if not part:
                     break
+                yield part
+                start += len(part)
+
+    def copy_range(self, source: Path, target: int, offset: int, length_bytes: int) -> None:
+        """Append `length_bytes` of the file `source` from `offset` to the open file `target`, in bounded memory."""
+        with contextlib.closing(self.read_range(source, offset, offset + length_bytes)) as parts:
+            for part in parts:
                 self.write_all(target, part)
-                offset += len(part)
 
 
 def _progress(written: int) -> int:

@@ -13,6 +13,7 @@ Rules:
   that the disk cannot read is damage wherever it is.
 - `prev` must be the crc of the line before, but for the first line of a segment whose writer had not read that line
   (zeros), and for a line that follows a gap.
+- A line that is missing so far is given out wherever it stands in its segment, also after the segment's end.
 - Lines are given out when their seq is above `after_seq`; those below are checked all the same where they are read.
 
 D can rise after an irregularity, so the scan looks ahead over the rest of the journal when it meets the first one, and
@@ -21,85 +22,21 @@ only then: a clean journal is read once.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
-
 from actors.model.errors import IncompatibleVersion
 from actors.storage.codec import Bad, excerpt
 from actors.storage.files import Disk
 from actors.storage.journal_lines import FIRST_PREV, Frame, Line, SegmentReader, parse_line, read_content_end, salvage
+from actors.storage.journal_report import Damage, Damages, Missing, ScanReport, Superseded, Tail
 from actors.storage.layout import Layout, Segment
 
-DAMAGES_MAX: Final = 1000
-"""How many places of damage a report lists; beyond that they are counted."""
+__all__ = ["Scan", "ScanReport"]
 
 _NO_LIMIT: Final = 1 << 128
-
-
-@frozen
-class Damage:
-    """A place in the journal that is not as it was written."""
-
-    path: Path
-    line: int
-    """Number of the line in its segment, from 1; 0 for the segment as a whole."""
-    offset: int
-    length_bytes: int
-    reason: Bad
-    excerpt: str
-
-
-@frozen
-class Tail:
-    """The end of the last segment, as `make_tail_durable` needs it. Offsets are in bytes."""
-
-    path: Path
-    start: int
-    """Where the first line above D begins; `good_end` when there is none."""
-    good_end: int
-    """Where the last good line ends."""
-    content_end: int
-    """Where the zeros at the end begin; the size when there are none."""
-    size_bytes: int
-    is_unreadable: bool = False
-    """The disk refuses to read on from `good_end`; then `start` is 0: what is good moves to a new file as a whole."""
-
-
-@frozen
-class Superseded:
-    """The end of an older segment that the next one has replaced."""
-
-    path: Path
-    offset: int
-    length_bytes: int
-
-
-@frozen
-class ScanReport:
-    """What a scan found. `missing` are ranges of seqs, both ends included, above `after_seq`."""
-
-    after_seq: int
-    next_seq: int
-    """The seq that the next line written must have."""
-    last_crc: bytes | None
-    """The crc of the line `next_seq - 1`; None when that line was not seen."""
-    durable: int
-    """D of the rules above."""
-    lines: int
-    """How many lines were given out."""
-    segments: int
-    torn: Damage | None
-    damages: tuple[Damage, ...]
-    damages_omitted: int
-    missing: tuple[tuple[int, int], ...]
-    superseded: tuple[Superseded, ...]
-    tail: Tail | None
-    """None when there is no segment."""
 
 
 class Scan:
@@ -119,9 +56,8 @@ class Scan:
         self._is_final = False
         """Whether the rest of the journal has been looked at, so that D cannot rise any more."""
         self._lines = 0
-        self._damages: list[Damage] = []
-        self._damages_count = 0
-        self._missing: list[tuple[int, int]] = []
+        self._damages = Damages()
+        self._missing = Missing()
         self._torn: Damage | None = None
         self._superseded: list[Superseded] = []
         self._rises: deque[tuple[int, int]] = deque()
@@ -158,9 +94,9 @@ class Scan:
             lines=self._lines,
             segments=len(self._segments),
             torn=self._torn,
-            damages=tuple(self._damages),
-            damages_omitted=self._damages_count - len(self._damages),
-            missing=tuple(self._missing),
+            damages=tuple(self._damages.listed),
+            damages_omitted=self._damages.omitted,
+            missing=tuple(self._missing.ranges),
             superseded=tuple(self._superseded),
             tail=self._tail(),
         )
@@ -175,7 +111,7 @@ class Scan:
         self._is_unreadable = False
         expected = self._after + 1 if self._segment == 0 else self._next
         if segment.first_seq > expected:
-            self._note(Damage(segment.path, 0, 0, 0, Bad.MISSING, ""))
+            self._damages.note(Damage(segment.path, 0, 0, 0, Bad.MISSING, ""))
             self._miss(expected, segment.first_seq - 1)
         if segment.first_seq > self._next:
             self._next, self._prev = segment.first_seq, None
@@ -185,10 +121,13 @@ class Scan:
         for frame in SegmentReader(self._disk, segment.path):
             self._line += 1
             line = parse_line(frame.data) if frame.problem is None else frame.problem
-            if self._next >= limit:
-                self._supersede(segment.path, frame.offset)
-                return
-            if (
+            if self._next >= limit or self._torn is not None:
+                if self._torn is None and not self._is_superseded(segment.path):
+                    self._supersede(segment.path, frame.offset)
+                if not self._missing.ranges:
+                    return
+                yield from self._take_late(segment, [line] if isinstance(line, Line) else salvage(frame.data))
+            elif (
                 isinstance(line, Line)
                 and line.seq == self._next
                 and (line.prev == self._prev or self._prev is None or self._is_unlinked(line))
@@ -203,8 +142,6 @@ class Scan:
                     yield line
             else:
                 yield from self._irregular(segment, limit, frame, line)
-                if self._torn is not None:
-                    return
 
     def _is_unlinked(self, line: Line) -> bool:
         """Tell whether the writer of this line, the first of its segment, had not read the line before."""
@@ -223,47 +160,54 @@ class Scan:
         if line is Bad.NEWER:
             raise IncompatibleVersion(f"{segment.path.name}, line {self._line}, was written by a newer version")
         lines = [line] if isinstance(line, Line) else salvage(frame.data)
-        reason = self._reason(line)
+        reason = self._reason(segment, line)
         damage = Damage(segment.path, self._line, frame.offset, frame.length_bytes, reason, excerpt(frame.data))
         if reason is Bad.UNREADABLE:
             self._is_unreadable = True
-        elif self._next > self._final_durable(lines, limit, frame):
+        elif self._next > self._final_durable(lines, limit, frame) and reason is not Bad.LATE:
             self._torn = damage
+            yield from self._take_late(segment, lines)
             return
         is_told = reason is Bad.MISSING and self._bad_line == self._line - 1
         if isinstance(line, Bad):
             self._bad_line = self._line
         if not is_told:
-            self._note(damage)
+            self._damages.note(damage)
         for good in lines:
-            if segment.first_seq <= good.seq < limit and self._torn is None:
-                yield from self._take_irregular(good, damage)
+            if good.seq < self._next or self._torn is not None:
+                yield from self._take_late(segment, [good])
+            elif good.seq < limit:
+                yield from self._take_after_gap(good, damage)
         if lines and self._torn is None:
             self._good_end = frame.offset + frame.length_bytes
 
-    def _reason(self, line: Line | Bad) -> Bad:
+    def _reason(self, segment: Segment, line: Line | Bad) -> Bad:
         if isinstance(line, Bad):
             return line
         if line.seq > self._next:
             return Bad.MISSING
         if line.seq == self._next:
             return Bad.PREV
-        return Bad.LATE if self._is_missing(line.seq) else Bad.REPEATED
+        return Bad.LATE if line.seq >= segment.first_seq and line.seq in self._missing else Bad.REPEATED
 
-    def _take_irregular(self, line: Line, damage: Damage) -> Iterator[Line]:
-        """Take a good line out of its order: after a gap, late, or once more."""
-        if line.seq < self._next and not self._find(line.seq):
+    def _take_after_gap(self, line: Line, damage: Damage) -> Iterator[Line]:
+        """Take a good line at or above the seq expected; what is left out below it is missing, or torn above D."""
+        self._miss(self._next, min(line.seq - 1, self._durable))
+        if line.seq > self._next and line.seq - 1 > self._durable:
+            self._next, self._prev, self._torn = self._durable + 1, None, damage
             return
-        if line.seq > self._next:
-            self._miss(self._next, min(line.seq - 1, self._durable))
-            if line.seq - 1 > self._durable:
-                self._next, self._prev, self._torn = self._durable + 1, None, damage
-                return
-        if line.seq >= self._next:
-            self._next, self._prev = line.seq + 1, line.crc
+        self._next, self._prev = line.seq + 1, line.crc
         if line.seq > self._after:
             self._lines += 1
             yield line
+
+    def _take_late(self, segment: Segment, lines: list[Line]) -> Iterator[Line]:
+        """Take good lines that are missing so far, wherever they stand in their segment."""
+        for line in lines:
+            if line.seq >= segment.first_seq and line.seq in self._missing:
+                self._missing.remove(line.seq)
+                self._lines += 1
+                yield line
 
     def _final_durable(self, lines: list[Line], limit: int, frame: Frame) -> int:
         """Return D over the whole journal, looking at the rest of it the first time."""
@@ -291,28 +235,11 @@ class Scan:
     def _limit(self, number: int) -> int:
         return self._segments[number + 1].first_seq if number + 1 < len(self._segments) else _NO_LIMIT
 
-    def _note(self, damage: Damage) -> None:
-        self._damages_count += 1
-        if len(self._damages) < DAMAGES_MAX:
-            self._damages.append(damage)
-
     def _miss(self, first: int, last: int) -> None:
-        first = max(first, self._after + 1)
-        if first <= last:
-            self._missing.append((first, last))
+        self._missing.add(max(first, self._after + 1), last)
 
-    def _is_missing(self, seq: int) -> bool:
-        at = bisect_right(self._missing, (seq, _NO_LIMIT)) - 1
-        return at >= 0 and self._missing[at][1] >= seq
-
-    def _find(self, seq: int) -> bool:
-        """Take a seq that came late out of the missing ones; False when it is not missing."""
-        if not self._is_missing(seq):
-            return False
-        at = bisect_right(self._missing, (seq, _NO_LIMIT)) - 1
-        first, last = self._missing[at]
-        self._missing[at : at + 1] = [(a, b) for a, b in ((first, seq - 1), (seq + 1, last)) if a <= b]
-        return True
+    def _is_superseded(self, path: Path) -> bool:
+        return bool(self._superseded) and self._superseded[-1].path == path
 
     def _supersede(self, path: Path, offset: int) -> None:
         length = self._disk.lstat(path).st_size - offset
@@ -337,8 +264,9 @@ class Scan:
             return offset
         for frame in SegmentReader(self._disk, path, offset):
             line = parse_line(frame.data)
-            if isinstance(line, Line) and line.seq > self._durable:
-                return frame.offset
+            for good in [line] if isinstance(line, Line) else salvage(frame.data):
+                if good.seq > self._durable:
+                    return frame.offset
         return self._good_end
 
 

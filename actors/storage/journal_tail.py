@@ -8,6 +8,7 @@ then the old file is cut. A crash between any two leaves a journal that the next
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 from attrs import frozen
@@ -15,14 +16,16 @@ from attrs import frozen
 from actors.storage.files import Disk
 from actors.storage.journal import FailedTail
 from actors.storage.journal_lines import read_content_end
-from actors.storage.journal_scan import ScanReport, Tail
+from actors.storage.journal_report import ScanReport, Tail
+from actors.storage.journal_scan import Scan
 from actors.storage.layout import Layout, first_seq_of
 from actors.storage.quarantine import Quarantine
-from actors.storage.segments import begin_segment, copy_segment
+from actors.storage.segments import begin_segment, write_segment
 
 TORN_REASON = "torn end of the journal: written, never acknowledged"
 SUPERSEDED_REASON = "end of an older segment that a newer one has superseded"
 FAILED_REASON = "end of the journal whose write or sync failed"
+DAMAGED_REASON = "last segment of the journal, damaged"
 UNREADABLE_REASON = "segment that the disk cannot read to its end"
 
 
@@ -43,26 +46,30 @@ def make_tail_durable(disk: Disk, layout: Layout, report: ScanReport, quarantine
 
     Afterwards a Journal may be begun at `report.next_seq`. Doing it again changes nothing.
     """
-    for old in report.superseded:
-        quarantine.keep_bytes(old.path, old.offset, old.length_bytes, SUPERSEDED_REASON)
-        _cut(disk, old.path, old.offset)
     tail = report.tail
     if tail is None:
         return TailOutcome(0, 0, 0)
     if tail.is_unreadable:
         return _leave_unreadable(disk, layout, tail, quarantine)
-    if tail.content_end > tail.good_end:
-        quarantine.keep_bytes(tail.path, tail.good_end, tail.content_end - tail.good_end, TORN_REASON)
     outcome = TailOutcome(
         tail.good_end - tail.start, tail.content_end - tail.good_end, tail.size_bytes - tail.content_end
     )
-    if tail.good_end > tail.start:
-        copy = copy_segment(disk, layout, tail.path, tail.start, tail.good_end, report.durable + 1)
+    damaged = {damage.path for damage in report.damages if damage.line > 0}
+    for old in report.superseded:
+        if old.path in damaged:
+            continue  # a line that came late may lie there
+        quarantine.keep_bytes(old.path, old.offset, old.length_bytes, SUPERSEDED_REASON)
+        _cut(disk, old.path, old.offset)
+    if tail.path in damaged or report.damages_omitted:
+        _settle_beside_damage(disk, layout, report, tail, quarantine)
+        return outcome
+    if outcome.cut_bytes:
+        quarantine.keep_bytes(tail.path, tail.good_end, outcome.cut_bytes, TORN_REASON)
+    if outcome.copied_bytes:
+        copy = _copy_range(disk, layout, tail.path, tail.start, tail.good_end, report.durable + 1)
         if copy != tail.path:
             _cut(disk, tail.path, tail.start)
     elif tail.size_bytes > tail.good_end:
-        if report.torn is not None and report.next_seq != first_seq_of(tail.path):
-            _begin_empty(disk, layout, report.next_seq)
         _cut(disk, tail.path, tail.good_end)
     return outcome
 
@@ -78,17 +85,40 @@ def supersede_tail(disk: Disk, layout: Layout, failed: FailedTail, quarantine: Q
     if content_end > failed.offset:
         quarantine.keep_bytes(failed.path, failed.offset, content_end - failed.offset, FAILED_REASON)
     if target == failed.path:
-        copy_segment(disk, layout, failed.path, 0, 0, first_seq)
+        write_segment(disk, layout, first_seq, ())
         return
     _begin_empty(disk, layout, first_seq)
     _cut(disk, failed.path, failed.offset)
 
 
+def _settle_beside_damage(disk: Disk, layout: Layout, report: ScanReport, tail: Tail, quarantine: Quarantine) -> None:
+    """Supersede the end of a damaged journal without cutting anything.
+
+    Beside damage, good lines do not lie one after the other, and one that came late may lie behind the end: so the good
+    lines above D are copied one by one, and the old file stays as it is, under the rule of authority. The name of the
+    new segment also keeps how far the journal had come, which the lines that are cut off proved until now.
+    """
+    if tail.content_end > tail.start:
+        quarantine.keep_copy(tail.path, DAMAGED_REASON)
+    if tail.good_end > tail.start:
+        same = Scan(disk, layout, report.after_seq)  # asked the same question, it gives the same answer
+        lines = (line.raw + b"\n" for line in same if line.seq > report.durable)
+        write_segment(disk, layout, report.durable + 1, lines)
+    elif report.next_seq != first_seq_of(tail.path):
+        _begin_empty(disk, layout, report.next_seq)
+
+
 def _leave_unreadable(disk: Disk, layout: Layout, tail: Tail, quarantine: Quarantine) -> TailOutcome:
     """Move what could be read to a new file under the old name; the old file lives on in quarantine."""
     quarantine.keep_link(tail.path, UNREADABLE_REASON)
-    copy_segment(disk, layout, tail.path, 0, tail.good_end, first_seq_of(tail.path))
+    _copy_range(disk, layout, tail.path, 0, tail.good_end, first_seq_of(tail.path))
     return TailOutcome(tail.good_end, 0, 0)
+
+
+def _copy_range(disk: Disk, layout: Layout, source: Path, start: int, end: int, first_seq: int) -> Path:
+    """Put a part of a segment in place as the segment of `first_seq`."""
+    with closing(disk.read_range(source, start, end)) as good:
+        return write_segment(disk, layout, first_seq, good)
 
 
 def _begin_empty(disk: Disk, layout: Layout, first_seq: int) -> None:

@@ -6,6 +6,7 @@ is it appended to. Removing goes from the oldest on, one durable step at a time,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,12 +39,13 @@ def begin_segment(disk: Disk, layout: Layout, first_seq: int, preallocate_bytes:
     return descriptor, path
 
 
-def copy_segment(disk: Disk, layout: Layout, source: Path, start: int, end: int, first_seq: int) -> Path:
-    """Put the lines of `source` between the offsets `start` and `end` in place as the segment of `first_seq`."""
+def write_segment(disk: Disk, layout: Layout, first_seq: int, pieces: Iterable[bytes]) -> Path:
+    """Put a segment with this content in place, durably, replacing what has its name. Raises OSError."""
     path = layout.segment(first_seq)
     descriptor, temporary = disk.create_temporary(path)
     try:
-        disk.copy_range(source, descriptor, start, end - start)
+        for piece in pieces:
+            disk.write_all(descriptor, piece)
         disk.fsync(descriptor)
         disk.rename(temporary, path)
     except BaseException:

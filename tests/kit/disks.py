@@ -281,7 +281,8 @@ class FaultyDisk(Disk):
         self._held.clear()
 
     def close(self, descriptor: int) -> None:
-        self._strike("close")
+        if not self.crashed:  # what a dead process had open, the kernel closes
+            self._strike("close")
         super().close(descriptor)
         self._held.discard(descriptor)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
-from actors.storage.journal_scan import Scan, ScanReport
+from actors.storage.journal_report import ScanReport
+from actors.storage.journal_scan import Scan
 from actors.storage.journal_tail import TailOutcome, make_tail_durable
 from actors.storage.layout import Layout
 from actors.storage.quarantine import Quarantine

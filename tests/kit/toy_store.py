@@ -15,7 +15,8 @@ from attrs import define, field, frozen
 from actors.storage.backups import choose_backup, oldest_needed_seq
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
-from actors.storage.journal_scan import Scan, ScanReport
+from actors.storage.journal_report import ScanReport
+from actors.storage.journal_scan import Scan
 from actors.storage.journal_tail import make_tail_durable, supersede_tail
 from actors.storage.layout import Layout
 from actors.storage.quarantine import Quarantine

@@ -144,8 +144,8 @@ def test_after_a_failure_nothing_is_tried_again_on_that_file(fault: Fault, layou
     for again in (lambda: journal.append([body_of(2)]), journal.sync, journal.rotate):
         with pytest.raises(JournalBroken, match="before"):
             again()
-    journal.close()
     assert disk.calls == calls
+    journal.close()
     assert journal.durable_seq == 1
 
 

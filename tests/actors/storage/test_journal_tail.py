@@ -40,7 +40,7 @@ def test_lines_that_may_not_be_synced_move_to_a_segment_that_is(tmp_path: Path) 
     assert lines_of(layout.segment(4)) == lines[3:]
     assert scan_all(layout)[0] == [1, 2, 3, 4, 5]
     points = disk.trace.sync_points()
-    assert points.index("segments.copy_segment:sync_dir") < points.index("journal_tail._cut:fsync")
+    assert points.index("segments.write_segment:sync_dir") < points.index("journal_tail._cut:fsync")
 
 
 def test_a_torn_end_is_kept_before_it_is_cut_and_told(layout: Layout) -> None:

@@ -9,7 +9,7 @@ import pytest
 from actors.model.errors import StorageFailed
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
-from actors.storage.segments import begin_segment, copy_segment, remove_segments
+from actors.storage.segments import begin_segment, remove_segments, write_segment
 from tests.kit.disks import Fault, FaultyDisk, RecordingDisk
 from tests.kit.journals import scan_all, state_directory, write_batches
 
@@ -47,10 +47,10 @@ def test_a_segment_that_cannot_be_begun_leaves_nothing_behind(call: str, layout:
     assert list(layout.journal.iterdir()) == []
 
 
-def test_a_copy_that_fails_leaves_the_journal_as_it_was(layout: Layout) -> None:
+def test_a_segment_that_cannot_be_written_leaves_the_journal_as_it_was(layout: Layout) -> None:
     path = write_batches(layout, 3)
     with pytest.raises(OSError, match="Input/output"):
-        copy_segment(FaultyDisk([Fault("fsync")]), layout, path, 0, 10, 2)
+        write_segment(FaultyDisk([Fault("fsync")]), layout, 2, [b"line\n"])
     assert list(layout.journal.iterdir()) == [path]
 
 
