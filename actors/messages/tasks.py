@@ -221,10 +221,7 @@ class TaskRelease(Params, frozen=True, kw_only=True):
 
 
 class BatchCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One command of a batch.
-
-    `params` is an object on the wire; the edge checks it by its own method's row, and then it is that method's struct.
-    """
+    """One command of a batch: its parameters are still raw, and are checked whole by the row of its own method."""
 
     method: Word
     params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = field(default_factory=dict)

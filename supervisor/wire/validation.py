@@ -18,8 +18,9 @@ import msgspec
 import orjson
 from msgspec import Struct, UnsetType
 
+from actors.decisions.batch import Step, Steps
 from actors.messages.bounds import Params
-from actors.messages.tasks import BatchApply, BatchCommand
+from actors.messages.tasks import BatchApply
 from actors.model.errors import InvalidParams, UnknownMethod
 from actors.model.ids import KEY_BYTES_MAX
 from supervisor.wire.methods import IN_A_BATCH, METHODS, Method
@@ -59,8 +60,11 @@ def take_key(method: Method, params: dict[str, Any]) -> str | None:
     return key
 
 
-def validate(method: Method, params: dict[str, Any]) -> Params:
-    """Return the method's struct made from `params`; raise InvalidParams with every violation there is."""
+def validate(method: Method, params: dict[str, Any]) -> Params | Steps:
+    """Return the method's struct made from `params`; raise InvalidParams with every violation there is.
+
+    A batch becomes Steps: its commands with their own methods' structs.
+    """
     try:
         struct = msgspec.convert(params, method.params)
     except msgspec.ValidationError as error:
@@ -77,9 +81,9 @@ def digest(method: str, params: dict[str, Any]) -> str:
     return hashlib.blake2b(b"%b %b" % (method.encode(), canonical), digest_size=16).hexdigest()
 
 
-def _validated_commands(batch: BatchApply) -> BatchApply:
-    """Return the batch with each command's parameters as the struct of its method."""
-    commands: list[BatchCommand] = []
+def _validated_commands(batch: BatchApply) -> Steps:
+    """Return the batch's commands, each with its parameters as the struct of its method."""
+    steps: list[Step] = []
     found: Violations = []
     for number, command in enumerate(batch.commands):
         path = f"commands[{number}]"
@@ -88,12 +92,12 @@ def _validated_commands(batch: BatchApply) -> BatchApply:
             found.append(_violation(f"{path}.method", f"{command.method[:100]!r} is no method for a batch"))
             continue
         try:
-            commands.append(BatchCommand(method=row.name, params=msgspec.convert(command.params, row.params)))
+            steps.append(Step(row.name, msgspec.convert(command.params, row.params)))
         except msgspec.ValidationError as error:
             found += _violations(command.params, row.params, f"{path}.params") or [_told(f"{path}.params", error)]
     if found:
         raise _invalid("batch.apply", found)
-    return BatchApply(commands=tuple(commands))
+    return Steps(tuple(steps))
 
 
 def _violations(value: Any, wanted: Any, path: str) -> Violations:

@@ -5,6 +5,7 @@ import json
 import hypothesis
 from hypothesis import strategies as st
 
+from actors.decisions.batch import Steps
 from actors.model.errors import PerdureError
 from supervisor.wire import jsonrpc, strict_json, validation
 from supervisor.wire.methods import METHODS
@@ -35,7 +36,7 @@ def test_any_parameters_become_the_struct_or_violations(name: str, data: st.Data
         call = jsonrpc.parse(strict_json.loads(frame))
         assert isinstance(call, jsonrpc.Call)
         validation.take_key(row, call.params)
-        assert isinstance(validation.validate(row, call.params), row.params)
+        assert isinstance(validation.validate(row, call.params), row.params | Steps)
     except PerdureError as error:
         refused = json.loads(jsonrpc.failure(b"1", error))["error"]["data"]
     else:
