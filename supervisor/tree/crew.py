@@ -24,12 +24,16 @@ from supervisor.tree.condemned import Condemned
 from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import NotSupervising
 from supervisor.tree.events import ChildStarted, SupervisorStopped, TreeEvent
-from supervisor.tree.life import Hooks, Life
+from supervisor.tree.hooks import Hooks
+from supervisor.tree.life import Life
 from supervisor.tree.report import Exit
 from supervisor.tree.roster import Hands, Phase, Roster
 from supervisor.tree.slot import History, Slot
 from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.states import ChildState
+
+LATE_S = 1.0
+"""Woken this much too late, the whole loop stood still (a blocking call, SIGSTOP): nobody could beat, nobody is hung."""
 
 _logger = logging.getLogger(__name__)
 
@@ -116,9 +120,12 @@ class Crew:
                 on_ready()
             if self.roster.over:
                 return
-            with trio.move_on_at(self.roster.due_at_s()):
+            due_at_s = self.roster.due_at_s()
+            with trio.move_on_at(due_at_s):
                 await self._wakeup.wait()
             self._wakeup = trio.Event()
+            if trio.current_time() - due_at_s > LATE_S:
+                self.roster.watch_anew(trio.current_time())
 
     def _take_turn(self, now_s: float) -> None:
         while self._notes:

@@ -9,41 +9,20 @@ a group that holds an error beside them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from random import Random
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from supervisor.tree.condemned import CancelledFromOutside, Condemned
 from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import Shutdown
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.report import CrashReport, Exit, leaves, message_of, separate, stacks_of, traceback_of, utc_stamp
 from supervisor.tree.spec import ExitKind
 
 if TYPE_CHECKING:
-    from supervisor.tree.events import TreeEvent
     from supervisor.tree.slot import Slot
-
-
-def _ignore(_event: TreeEvent) -> None:
-    """Let an event pass where nobody asked for events."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@frozen(kw_only=True)
-class Hooks:
-    """What a whole tree of supervisors takes from outside, so that tests can give their own."""
-
-    on_event: Callable[[TreeEvent], None] = _ignore
-    """Called synchronously, from the supervisor's own task: it must not block. What it raises is logged."""
-    rng: Random = field(factory=Random)
-    """For jitter and for the ids of crash reports."""
-    utc_now: Callable[[], datetime] = _utc_now
 
 
 @define(eq=False)

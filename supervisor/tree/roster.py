@@ -131,6 +131,11 @@ class Roster:
         if self.phase is not Phase.STOPPING:
             self._recycle(slot, now_s, resume_at_s=now_s)
 
+    def watch_anew(self, now_s: float) -> None:
+        """Take every ready child as having given a sign of life now, because it could not."""
+        for slot in self.slots:
+            slot.beat_at_s = now_s
+
     # What is due.
 
     def advance(self, now_s: float) -> None:

@@ -21,7 +21,7 @@ import trio
 from supervisor.tree.chaos import Harm, inflict
 from supervisor.tree.crew import Crew
 from supervisor.tree.errors import ChildDown, NotRestartable, UnknownChild
-from supervisor.tree.life import Hooks
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.slot import Slot
 from supervisor.tree.spec import Restart, SupervisorSpec, refuse_bad
 from supervisor.tree.states import ChildState

@@ -14,7 +14,7 @@ from attrs import define, field
 from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import GaveUp
 from supervisor.tree.events import TreeEvent
-from supervisor.tree.life import Hooks
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.spec import Child, ChildSpec, SupervisorSpec
 from supervisor.tree.states import ChildState

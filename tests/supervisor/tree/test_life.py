@@ -9,7 +9,7 @@ import trio
 from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import Shutdown
 from supervisor.tree.events import ChildExited, TreeEvent
-from supervisor.tree.life import Hooks
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.report import MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, CrashReport
 from supervisor.tree.spec import ChildSpec, ExitKind, Restart
 from supervisor.tree.supervisor import Supervisor

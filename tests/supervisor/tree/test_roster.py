@@ -192,7 +192,7 @@ class RosterMachine(RuleBasedStateMachine):
 
 
 TestRoster = RosterMachine.TestCase
-TestRoster.settings = settings(max_examples=150, stateful_step_count=40)
+TestRoster.settings = settings(stateful_step_count=40)
 
 
 def test_an_illegal_transition_raises_and_changes_nothing() -> None:

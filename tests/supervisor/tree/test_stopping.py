@@ -7,7 +7,7 @@ import trio
 
 from supervisor.tree.context import ChildContext
 from supervisor.tree.events import ChildExited, ChildRestarting, ChildStuck, SupervisorStopped, TreeEvent
-from supervisor.tree.life import Hooks
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.policy import Backoff
 from supervisor.tree.spec import ExitKind, Strategy
 from supervisor.tree.states import ChildState

@@ -1,6 +1,7 @@
 """A child that is alive but gives no sign of life is found: under a virtual clock."""
 
 import trio
+from trio.testing import MockClock
 
 from supervisor.tree.context import ChildContext
 from supervisor.tree.events import ChildExited, ChildRestarting
@@ -54,6 +55,18 @@ async def test_a_child_without_hung_after_is_not_watched(cast: Cast) -> None:
     async with running(tree(cast.child("a"))):
         await trio.sleep(80_000)
         assert cast.lives == {"a": 1}
+
+
+async def test_nobody_is_hung_because_the_whole_loop_stood_still(cast: Cast) -> None:
+    async with running(tree(cast.child("a", beat_for_ever, hung_after_s=3), cast.child("b", hung_after_s=3))) as show:
+        await trio.sleep(1.5)
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock)
+        clock.jump(60)
+        await trio.sleep(2)
+        assert cast.lives == {"a": 1, "b": 1}
+        await trio.sleep(2)
+        assert [event.path for event in show.seen(ChildExited)] == ["top/b"]
 
 
 async def test_the_watch_begins_when_the_child_is_ready(cast: Cast) -> None:
