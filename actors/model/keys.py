@@ -7,6 +7,7 @@ that replay forgets exactly what the live process forgot, and a clock that jumps
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +47,14 @@ class Keys:
         self._newest_s = max(self._newest_s, _seconds(record.at))
         while len(self.records) > self._kept or self._oldest_is_stale():
             del self.records[next(iter(self.records))]
+
+    def load(self, records: Sequence[KeyRecord]) -> None:
+        """Remember what a snapshot holds, oldest first; it was within the bounds then."""
+        for record in records[:-1]:
+            self.records[record.key] = record
+        if records:
+            self._newest_s = _seconds(max(record.at for record in records))
+            self.put(records[-1])
 
     def _oldest_is_stale(self) -> bool:
         if len(self.records) <= 1:

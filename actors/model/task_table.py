@@ -49,13 +49,15 @@ class Tasks(Table[TaskRow]):
         self.rows = {row.id: row for row in rows}
         by_status: defaultdict[str, list[Order]] = defaultdict(list)
         ready: defaultdict[Lane, list[Order]] = defaultdict(list)
+        waiting = self._waiting
         for row in self.rows.values():
             by_status[row.status].append(row.order)
-            self.completed_seconds += row.seconds or 0.0
+            if row.seconds is not None:
+                self.completed_seconds += row.seconds
             for needed in row.depends_on:
                 self.dependents[needed].add(row.id)
-            if row.status == "pending" and all(self._completed(needed) for needed in row.depends_on):
-                self._waiting[row.id] = lane = (row.priority, row.tool)
+            if row.status == "pending" and (not row.depends_on or all(map(self._completed, row.depends_on))):
+                waiting[row.id] = lane = (row.priority, row.tool)
                 ready[lane].append(row.order)
         self.by_status.update((status, SortedList(orders)) for status, orders in by_status.items())
         self.ready.update((lane, SortedList(orders)) for lane, orders in ready.items())

@@ -91,8 +91,7 @@ def load_image(image: SnapshotImage, limits: Limits) -> Loaded:
     tables = Tables(limits)
     for table, section in SECTION_OF.items():
         tables.by_name[table].load([any_row(table, record) for record in image.sections[section]])
-    for record in image.sections[KEYS]:
-        tables.keys.put(_decode_key(record))
+    tables.keys.load([_decode_key(record) for record in image.sections[KEYS]])
     for record in image.sections[TOMBSTONES]:
         tombstone = _decode_tombstone(record)
         tables.tombstones[tombstone.table, tombstone.id] = tombstone
