@@ -31,6 +31,10 @@ class WriterSettings:
     join_within_s: float = 60.0
     """How long a new incarnation waits for the old one's I/O; beyond that the process ends. Above the worst fsync."""
     snapshot_after_facts: int = 50_000
+    last_files_within_s: float = 3.0
+    """At a stop, files that wait are written for so long; what is left is written at the next start."""
+    answer_bytes_max: int = 16 * 1024 * 1024
+    """The longest answer of `state.get`: a frame."""
 
 
 class Observer(Protocol):

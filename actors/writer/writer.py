@@ -27,18 +27,19 @@ from actors.ledger import Mode
 from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, Settled
 from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
-from actors.messages.runtime import StateSave
+from actors.messages.runtime import StateGet, StateSave
 from actors.model.errors import PerdureError, ReadOnly, StorageFailed
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
-from actors.storage.contract import Appended, Recovered, cut_of
+from actors.storage.contract import Appended, Cut, Recovered, Store, cut_of
 from actors.storage.journal import JournalBroken
 from actors.writer.admission import Admitted, admit
 from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
 from actors.writer.saving import Saving
+from actors.writer.whole_state import whole_state
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -103,12 +104,16 @@ class Writer:
         self._saving.tick()
 
     async def teardown(self) -> None:
-        """Take a last snapshot (files first), and close the store."""
-        while self._saving_or_writing():
+        """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
+        deadline_s = self._now() + self._desk.settings.last_files_within_s
+        while (
+            not self._saving.idle or not self._backlog.idle or (len(self._backlog.behind) and self._now() < deadline_s)
+        ):
+            if self._backlog.idle:
+                self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
-            self._backlog.tick()
         if self._ledger.mode is Mode.OK and self._ledger.tables.seq > self._saving.saved_seq:
-            cut = cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())
+            cut = self._cut()
             try:
                 await self._wait_for(self._desk.background_thread, self._store.sync_behind)
                 saved = await self._wait_for(self._desk.background_thread, partial(self._store.save, cut))
@@ -116,11 +121,6 @@ class Writer:
             except (OSError, JournalBroken) as error:
                 self._desk.log.warning("the last snapshot could not be written: the journal holds it", error=str(error))
         await self._close()
-
-    def _saving_or_writing(self) -> bool:
-        if self._backlog.idle and len(self._backlog.behind):
-            self._backlog.write_portion()
-        return not (self._backlog.idle and self._saving.idle)
 
     async def _join(self) -> None:
         """Both threads are idle when a job queued now has run; past a deadline two writers would be possible."""
@@ -159,7 +159,13 @@ class Writer:
         elif isinstance(letter, Ask | Request):
             if isinstance(asked, ReadArchived):
                 self._flush_files()  # a session that has just left may not be in the archive yet
-            serve(self._desk, self._store, letter, read_of(asked))
+            serve(
+                self._desk, self._store, letter, self._whole_state() if isinstance(asked, StateGet) else read_of(asked)
+            )
+
+    def _whole_state(self) -> Callable[[Store], bytes]:
+        cut = self._cut()
+        return lambda _store: whole_state(cut, self._ledger.last_save, self._desk.settings.answer_bytes_max)
 
     def _flush_files(self) -> None:
         """Write first what is not in its file yet: the thread keeps the order, so a reader sees what is committed."""
@@ -220,7 +226,7 @@ class Writer:
 
     async def _reopen(self) -> None:
         await self._wait_for(self._desk.background_thread, lambda: None)
-        cut = cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())
+        cut = self._cut()
         try:
             await self._wait_for(self._desk.commit_thread, partial(self._store.reopen, cut))
         except OSError as error:
@@ -254,6 +260,9 @@ class Writer:
             self._context.beat()
         result: T = job.result()
         return result
+
+    def _cut(self) -> Cut:
+        return cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()

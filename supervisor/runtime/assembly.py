@@ -254,6 +254,8 @@ def writer_settings(config: Config) -> WriterSettings:
         durability_interval_s=config.state.durability_interval_s,
         files_delay_s=config.state.task_files_delay_s,
         snapshot_after_facts=config.state.snapshot_after_facts,
+        last_files_within_s=config.supervisor.stop_grace_s / 3,
+        answer_bytes_max=config.gateway.frame_bytes_max,
     )
 
 
