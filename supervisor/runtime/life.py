@@ -37,7 +37,7 @@ from supervisor.runtime.tree_rows import crash_as_json
 from supervisor.tree.errors import GaveUp as TreeGaveUp
 from supervisor.tree.errors import StartFailed
 from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent
-from supervisor.tree.life import Hooks
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.supervisor import Supervisor
 
 _log = get_logger("supervision:runtime")
