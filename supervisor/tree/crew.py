@@ -33,7 +33,7 @@ from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.states import ChildState
 
 LATE_S = 1.0
-"""Woken this much too late, the whole loop stood still (a blocking call, SIGSTOP): nobody could beat, nobody is hung."""
+"""Woken this much too late, the whole loop stood still (a blocking call, SIGSTOP): nobody could beat; nobody hung."""
 
 _logger = logging.getLogger(__name__)
 
@@ -158,9 +158,8 @@ class Crew:
         spec = self.spec.children[index]
         path = f"{self.path}/{spec.name}"
         history = self._histories.setdefault(path, History())
-        return Slot(
-            spec=spec, path=path, index=index, delays=Delays(self.spec.backoff, self._hooks.rng), history=history
-        )
+        delays = Delays(self.spec.backoff, self._hooks.rng)
+        return Slot(spec=spec, path=path, index=index, delays=delays, history=history)
 
     def _start(self, slot: Slot) -> None:
         context = ChildContext(

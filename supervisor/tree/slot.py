@@ -19,6 +19,7 @@ class History:
     restarts: int = 0
     """How often its own exit led to a restart; being restarted with a sibling does not count."""
     last_crash: CrashReport | None = None
+    """The latest abnormal exit, also one that the supervisor wanted (`reason` tells: `killed`)."""
 
 
 @define(eq=False, kw_only=True)
