@@ -1,4 +1,4 @@
-"""What a task waits for: no unknown ids, no circles; and who waits for something that is not coming (SPEC section 4)."""
+"""What a task waits for: no unknown ids, no circles; and who waits for what is not coming (SPEC section 4)."""
 
 from __future__ import annotations
 

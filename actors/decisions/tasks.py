@@ -1,5 +1,7 @@
-"""Decisions about tasks (SPEC sections 4 and 6). Claims and leases stand in `claims`, logs in
-`task_logs`, what a task waits for in `task_dependencies`.
+"""Decisions about tasks (SPEC sections 4 and 6).
+
+Claims stand in `claims`, logs in `task_logs`, what a task waits for in `task_dependencies`, and who leaves for the
+archive in `tasks_retention`.
 """
 
 from __future__ import annotations
