@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from supervisor.cli.faults import CommandFailed, told
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import Runtime, runtime
+from supervisor.cli.short_ids import do_with_id
 from supervisor.cli.words import one_line
 
 Doing = Callable[[Runtime, str], Mapping[str, Any]]
@@ -14,10 +16,10 @@ Doing = Callable[[Runtime, str], Mapping[str, Any]]
 
 
 def do_each(
-    invocation: Invocation, ids: Sequence[str], doing: Doing, outcome: Callable[[Mapping[str, Any]], str]
+    invocation: Invocation, noun: str, ids: Sequence[str], doing: Doing, outcome: Callable[[Mapping[str, Any]], str]
 ) -> int:
     """
-    Do it to every id; `outcome` words each answer.
+    Do it to every id of a `noun`; `outcome` words each answer.
 
     Gives the exit code of the first failure, 0 without one. A single id fails as every command does: by raising.
     """
@@ -28,7 +30,7 @@ def do_each(
     with runtime(invocation) as perdure:
         for id_ in ids:
             try:
-                answers.append(doing(perdure, id_))
+                answers.append(do_with_id(perdure, noun, id_, partial(doing, perdure)))
             except (PerdureError, CommandFailed) as error:
                 if len(ids) == 1:
                     raise

@@ -1,12 +1,16 @@
 """How events look: one line each. Pure functions from what the runtime answered."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BAD, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table
-from supervisor.cli.words import local_time, one_line, scalar
+from supervisor.cli.words import one_line, scalar, when
 
 Event = Mapping[str, Any]
+
+_UNTELLING: Final = frozenset({"id", "rev", "updated_at", "last_accessed_at"})
+"""Members that say nothing beyond the event itself."""
 
 _ENDINGS: Final[Mapping[str, str]] = {
     "failed": BAD,
@@ -24,21 +28,19 @@ _ENDINGS: Final[Mapping[str, str]] = {
 _TELLING: Final = ("message", "description", "title", "error", "reason", "status", "text")
 """Members of an event's data that say most, in the order of preference."""
 
-_CLOCK_LENGTH: Final = len("12:00:00")
 
-
-def listed(events: Sequence[Event], *, headed: bool) -> Table:
+def listed(events: Sequence[Event], now: datetime, *, headed: bool) -> Table:
     """A row per event; pages after the first go on without headings."""
     names = ("TIME", "SEQ", "KIND", "ID", "WHAT") if headed else ("", "", "", "", "")
     time, seq, kind, id_, what = names
-    columns = (Column(time), Column(seq, right=True), Column(kind), Column(id_), Column(what, elastic=True))
-    return Table(columns, [_row(event) for event in events], empty="No events.")
+    columns = (Column(time), Column(seq, right=True), Column(kind), Column(id_, ids=True), Column(what, elastic=True))
+    return Table(columns, [_row(event, now) for event in events], empty="No events.")
 
 
-def followed(event: Event) -> str:
+def followed(event: Event, now: datetime) -> str:
     """One event as a line, in columns that hold still although nobody knows what comes next."""
-    clock, seq, kind, id_, what = (cell.text for cell in _row(event))
-    return f"{clock[-_CLOCK_LENGTH:]}  {seq:>7}  {kind:<18}  {id_}  {what}".rstrip()
+    clock, seq, kind, id_, what = (cell.text for cell in _row(event, now))
+    return f"{clock}  {seq:>7}  {kind:<18}  {id_}  {what}".rstrip()
 
 
 def style_of(kind: str) -> str:
@@ -54,13 +56,13 @@ def flattened(notification: Event) -> list[dict[str, Any]]:
     return [{**head, **event} for event in notification.get("events", ())]
 
 
-def _row(event: Event) -> tuple[Cell, ...]:
+def _row(event: Event, now: datetime) -> tuple[Cell, ...]:
     kind = scalar(event.get("kind"))
     data = event.get("data")
     if kind == "event.recorded" and isinstance(data, Mapping) and data.get("type"):
         kind = scalar(data["type"])
     return (
-        Cell(local_time(event.get("ts")), FAINT),
+        Cell(when(event.get("ts"), now), FAINT),
         Cell(scalar(event.get("seq")), FAINT),
         Cell(kind, style_of(kind)),
         Cell(scalar(event.get("id")), STRONG),
@@ -79,5 +81,7 @@ def _what(data: Any) -> str:
         if data.get(name):
             value = data[name]
             return one_line(value) if isinstance(value, str) else scalar(value)
-    changed = [name for name in data if name not in {"updated_at", "last_accessed_at"}]
+    if data.get("pid"):
+        return f"process {data['pid']}"
+    changed = [name for name in data if name not in _UNTELLING]
     return ", ".join(changed)

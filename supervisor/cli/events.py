@@ -1,6 +1,7 @@
 """`perdure events`: what happened, and what happens."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -42,22 +43,25 @@ def _list(invocation: Invocation, perdure: Runtime, after: int, newest: int, kin
     """Show what is there after a seq, page by page, as far as it went when we began."""
     filters = {"kinds": list(kinds)} if kinds else {}
     shown = 0
+    now = datetime.now(UTC)
     while after < newest:
         page = perdure.call("event.list", after_seq=after, limit=PAGE_ROWS, **filters)
         for event in page["events"] if invocation.as_json else ():
             invocation.screen.json(event, one_line=True)
         if page["events"] and not invocation.as_json:
-            invocation.screen.show(event_view.listed(page["events"], headed=not shown))
+            invocation.screen.show(event_view.listed(page["events"], now, headed=not shown))
         shown += len(page["events"])
         if page["next_seq"] <= after:
             break
         after = page["next_seq"]
     if not shown and not invocation.as_json:
-        invocation.screen.show(event_view.listed([], headed=False))
+        invocation.screen.show(event_view.listed([], now, headed=False))
 
 
 def _tell(invocation: Invocation, event: event_view.Event) -> None:
     if invocation.as_json:
         invocation.screen.json(event, one_line=True)
     else:
-        invocation.screen.say(event_view.followed(event), event_view.style_of(str(event.get("kind"))))
+        invocation.screen.say(
+            event_view.followed(event, datetime.now(UTC)), event_view.style_of(str(event.get("kind")))
+        )

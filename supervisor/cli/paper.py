@@ -34,6 +34,8 @@ class Column(NamedTuple):
     """Takes the room that is left, and is cut first when there is too little."""
     wraps: bool = False
     """Shows all of a long text, on several lines."""
+    ids: bool = False
+    """Holds ids, which are shortened where the elastic column would get too little room."""
 
 
 class Table(NamedTuple):

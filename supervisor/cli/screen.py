@@ -11,11 +11,15 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from supervisor.cli.paper import Cell, Column, Table
+from supervisor.cli.words import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 GAP: Final = "  "
+
+ELASTIC_LEAST: Final = 40
+"""Cells that the elastic column should have: a description is recognised by its first words."""
 
 
 class Screen:
@@ -37,7 +41,8 @@ class Screen:
             if not table.rows:
                 self.say(table.empty, "dim")
             elif self.is_terminal:
-                self.console().print(laid_out(table))
+                console = self.console()
+                console.print(laid_out(fitted(table, console.width)))
             else:
                 self._out.write("".join(line + "\n" for line in plain_lines(table)))
         self._out.flush()
@@ -67,6 +72,24 @@ class Screen:
 
             self._console = Console(file=self._out, highlight=False, markup=False, emoji=False)
         return self._console
+
+
+def fitted(table: Table, width: int) -> Table:
+    """The table with short ids where whole ones would leave the elastic column less than it needs."""
+    needed = 0
+    for place, column in enumerate(table.columns):
+        natural = max(cells(row[place].text) for row in table.rows)
+        needed += len(GAP) + max(len(column.name), min(natural, ELASTIC_LEAST) if column.elastic else natural)
+    if needed <= width:
+        return table
+    rows = [
+        [
+            cell._replace(text=shortened(cell.text)) if column.ids else cell
+            for column, cell in zip(table.columns, row, strict=True)
+        ]
+        for row in table.rows
+    ]
+    return table._replace(rows=rows)
 
 
 def laid_out(table: Table) -> "RenderableType":

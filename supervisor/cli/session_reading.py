@@ -13,6 +13,7 @@ from supervisor.cli.choices import SESSION_ORDERS, SESSION_STATUSES, one_of, ses
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import PAGE_ROWS, ROWS_SHOWN, Runtime, follow, listing, runtime
+from supervisor.cli.short_ids import do_with_id
 
 id_argument = click.argument("id", metavar="ID", shell_complete=session_id)
 
@@ -43,7 +44,7 @@ def list_(invocation: Invocation, directory: str | None, limit: int, everything:
 def show(invocation: Invocation, id: str) -> None:
     """Show what is known of one session; its messages are shown by `perdure session tail`."""
     with runtime(invocation) as perdure:
-        row = perdure.call("session.get", id=id)
+        row = _get_session(perdure, id)
     if invocation.as_json:
         invocation.screen.json(row)
     else:
@@ -64,7 +65,7 @@ def tail(invocation: Invocation, id: str, count: int, following: bool) -> None: 
     """
     with runtime(invocation) as perdure:
         begun = perdure.call("runtime.ping")["seq"] if following else None
-        row = perdure.call("session.get", id=id)
+        row = _get_session(perdure, id)
         seen = max(0, row["message_count"] - count)
         seen = _show_after(invocation, perdure, row["id"], seen)
         if not following:
@@ -86,6 +87,10 @@ def _show_after(invocation: Invocation, perdure: Runtime, id_: str, after: int) 
             invocation.screen.show(session_view.told_messages(page, after + 1)._replace(empty=""))
         after += len(page)
     return after
+
+
+def _get_session(perdure: Runtime, text: str) -> Any:
+    return do_with_id(perdure, "session", text, lambda id_: perdure.call("session.get", id=id_))
 
 
 def _pages(perdure: Runtime, id_: str, after: int) -> Iterator[list[dict[str, Any]]]:

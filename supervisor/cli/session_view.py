@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BUSY, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table, facts
-from supervisor.cli.words import age, local_time, one_line, prose, scalar
+from supervisor.cli.words import age, ago, local_time, one_line, prose, scalar
 
 Session = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ _SHOWN: Final = (
 def listed(sessions: Sequence[Session], now: datetime) -> Table:
     """The list: a row per session."""
     columns = (
-        Column("ID"),
+        Column("ID", ids=True),
         Column("STATUS"),
         Column("USED", right=True),
         Column("MSGS", right=True),
@@ -63,7 +63,7 @@ def shown(session: Session, now: datetime) -> Table:
     pairs: list[tuple[str, str | Cell]] = [("id", Cell(scalar(session.get("id")), STRONG))]
     pairs += [(label, scalar(session[name])) for name, label in _SHOWN if session.get(name) not in (None, "", [], {})]
     pairs += [
-        (label, f"{local_time(session[name])}  ({age(session[name], now)} ago)")
+        (label, f"{local_time(session[name])}  ({ago(session[name], now)})")
         for name, label in (("created_at", "created"), ("last_accessed_at", "used"), ("closed_at", "closed"))
         if session.get(name)
     ]

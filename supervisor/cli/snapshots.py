@@ -51,16 +51,11 @@ def backups_listed(found: list[Mapping[str, Any]], now: datetime) -> Table:
     rows = [
         (
             Cell(scalar(backup.get("seq"))),
-            Cell(age(saved_at(backup), now), FAINT),
-            Cell(local_time(saved_at(backup))),
+            Cell(age(backup.get("stamp"), now), FAINT),
+            Cell(local_time(backup.get("stamp"))),
             Cell(size(backup.get("bytes"))),
-            Cell(scalar(backup.get("path") or backup.get("name"))),
+            Cell(scalar(backup.get("name") or backup.get("path"))),
         )
         for backup in found
     ]
     return Table(columns, rows, empty="No backups yet.")
-
-
-def saved_at(backup: Mapping[str, Any]) -> Any:
-    """When it was saved."""
-    return backup.get("saved_at") or backup.get("at") or backup.get("time")

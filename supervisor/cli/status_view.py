@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.cli.paper import BAD, BUSY, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table, facts
-from supervisor.cli.words import age, counted, dig, duration, local_time, one_line, scalar, size
+from supervisor.cli.words import age, ago, counted, dig, duration, local_time, one_line, scalar, size
 
 if TYPE_CHECKING:
     from supervisor.root.lock import LockInfo
@@ -91,11 +91,14 @@ def not_answering(state_path: object, lock: "LockInfo", now: datetime) -> Table:
         ]
         if lock.phase is not None:
             how = "stopped in order" if lock.phase == "stopped" else f"ended without a word while {_phase(lock.phase)}"
-            pairs.append(("last time", f"{how}, {age(lock.since, now)} ago (process {lock.pid})"))
+            pairs.append(("last time", f"{how}, {ago(lock.since, now)} (process {lock.pid})"))
     else:
         pairs = [
             ("state", str(state_path)),
-            ("perdure", Cell(f"{_phase(lock.phase)} since {age(lock.since, now)}", _MODES.get(str(lock.phase), BUSY))),
+            (
+                "perdure",
+                Cell(f"{_phase(lock.phase)} (began {ago(lock.since, now)})", _MODES.get(str(lock.phase), BUSY)),
+            ),
             ("processes", f"root {scalar(lock.pid)}, runtime {scalar(lock.runtime_pid)}"),
             ("answer", Cell("no runtime answers", WARNING)),
         ]
@@ -183,7 +186,7 @@ def _tasks(status: Status) -> str:
 
 def _last_save(health: Mapping[str, Any], now: datetime) -> str:
     stamp = health.get("last_save_time")
-    return f"{age(stamp, now)} ago ({local_time(stamp)})" if stamp else "none yet"
+    return f"{ago(stamp, now)} ({local_time(stamp)})" if stamp else "none yet"
 
 
 def _recovery(status: Status) -> list[tuple[str, str | Cell]]:

@@ -22,6 +22,8 @@ from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import Runtime, runtime
+from supervisor.cli.short_ids import do_with_id
+from supervisor.cli.task_reading import get_task
 
 EDITABLE: Final = ("description", "priority", "tool", "session_id", "depends_on", "metadata")
 NULLABLE: Final = ("tool", "session_id")
@@ -50,7 +52,11 @@ def edit(invocation: Invocation, id: str, if_rev: int | None, **given: Any) -> N
     if "depends_on" in changes:
         changes["depends_on"] = [other for other in changes["depends_on"] if other]
     with runtime(invocation) as perdure:
-        row = _update(perdure, id, changes, if_rev) if changes else _edited(perdure, id, if_rev)
+        row = (
+            do_with_id(perdure, "task", id, lambda id_: _update(perdure, id_, changes, if_rev))
+            if changes
+            else _edited(perdure, id, if_rev)
+        )
     if invocation.as_json:
         invocation.screen.json(row)
     elif row is None:
@@ -67,7 +73,7 @@ def _edited(perdure: Runtime, id_: str, if_rev: int | None) -> Any:
     """Let a person change the members; None when they changed nothing."""
     from actors.model.errors import Conflict, InvalidParams
 
-    task = perdure.call("task.get", id=id_)
+    task = get_task(perdure, id_)
     before = {name: task[name] for name in EDITABLE if name in task}
     draft = Path(tempfile.mkdtemp(prefix="perdure-")) / f"{task['id']}.json"
     draft.write_text(json.dumps(before, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

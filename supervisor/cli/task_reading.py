@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -9,7 +10,8 @@ from supervisor.cli import task_view
 from supervisor.cli.choices import TASK_STATUSES, one_of, task_id
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import ROWS_SHOWN, listing, runtime
+from supervisor.cli.reach import ROWS_SHOWN, Runtime, listing, runtime
+from supervisor.cli.short_ids import do_with_id
 
 
 @command("list", example="perdure task list --status pending --tool CLAUDECODE", data=True)
@@ -37,8 +39,13 @@ def list_(invocation: Invocation, limit: int, everything: bool, **filters: str |
 def show(invocation: Invocation, id: str) -> None:
     """Show one task with its log."""
     with runtime(invocation) as perdure:
-        row = perdure.call("task.get", id=id)
+        row = get_task(perdure, id)
     if invocation.as_json:
         invocation.screen.json(row)
     else:
         invocation.screen.show(*task_view.shown(row, datetime.now(UTC)))
+
+
+def get_task(perdure: Runtime, text: str) -> Any:
+    """The task that `text` names, by its id or what that ends with."""
+    return do_with_id(perdure, "task", text, lambda id_: perdure.call("task.get", id=id_))

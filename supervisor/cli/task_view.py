@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BAD, BUSY, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table, facts
-from supervisor.cli.words import age, duration, local_time, moment, one_line, prose, scalar
+from supervisor.cli.words import age, ago, duration, local_time, moment, one_line, prose, scalar
 
 Task = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ _LEVELS: Final[Mapping[str, str]] = {"error": BAD, "warning": WARNING, "warn": W
 def listed(tasks: Sequence[Task], now: datetime) -> Table:
     """The list: a row per task. Columns in which no task has anything to say are left out."""
     columns: list[tuple[Column, Any]] = [
-        (Column("ID"), lambda task: Cell(scalar(task.get("id")), STRONG)),
+        (Column("ID", ids=True), lambda task: Cell(scalar(task.get("id")), STRONG)),
         (Column("STATUS"), _status),
     ]
     if any(task.get("priority") != PRIORITY_DEFAULT for task in tasks):
@@ -62,7 +62,7 @@ def shown(task: Task, now: datetime) -> list[Table]:
         pairs.append(("blocked by", Cell(scalar(task["blocked_by"]), WARNING)))
     pairs.append(("attempts", f"{task.get('attempts', 0)} of {task.get('max_attempts', '-')}"))
     pairs += [
-        (label, f"{local_time(task[name])}  ({age(task[name], now)} ago)")
+        (label, f"{local_time(task[name])}  ({ago(task[name], now)})")
         for name, label in (
             ("created_at", "created"),
             ("started_at", "started"),

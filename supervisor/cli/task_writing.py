@@ -12,6 +12,8 @@ from supervisor.cli.each import do_each
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import runtime
+from supervisor.cli.short_ids import do_with_id
+from supervisor.cli.task_reading import get_task
 
 ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=task_id)
 id_argument = click.argument("id", metavar="ID", shell_complete=task_id)
@@ -62,9 +64,9 @@ def log(
             raise click.UsageError("--level, --type and --lease belong to a MESSAGE, and there is none")
         _show_log(invocation, id)
         return
-    params = {"id": id, "message": message, "level": level, "type": type_, "lease": lease}
+    given = _without_nothing({"message": message, "level": level, "type": type_, "lease": lease})
     with runtime(invocation) as perdure:
-        answer = perdure.call("task.log", **_without_nothing(params))
+        answer = do_with_id(perdure, "task", id, lambda id_: perdure.call("task.log", id=id_, **given))
     if invocation.as_json:
         invocation.screen.json(answer)
     else:
@@ -75,7 +77,7 @@ def log(
 @ids_argument
 def start(invocation: Invocation, ids: Sequence[str]) -> int:
     """Say that a pending task is now running, carried out by you."""
-    return do_each(invocation, ids, lambda perdure, id_: perdure.call("task.start", id=id_), _outcome)
+    return do_each(invocation, "task", ids, lambda perdure, id_: perdure.call("task.start", id=id_), _outcome)
 
 
 @command("done", example="""perdure task done fix-login --result '{"tests_passed": true}'""", data=True)
@@ -85,7 +87,9 @@ def start(invocation: Invocation, ids: Sequence[str]) -> int:
 def done(invocation: Invocation, ids: Sequence[str], result: str | None, lease: int | None) -> int:
     """Say that a running task is done."""
     given = _without_nothing({"result": None if result is None else json_or_text(result), "lease": lease})
-    return do_each(invocation, ids, lambda perdure, id_: perdure.call("task.complete", id=id_, **given), _outcome)
+    return do_each(
+        invocation, "task", ids, lambda perdure, id_: perdure.call("task.complete", id=id_, **given), _outcome
+    )
 
 
 @command("fail", example='perdure task fail fix-login "the tests do not pass"', data=True)
@@ -97,7 +101,7 @@ def fail(invocation: Invocation, id: str, error: str, kind: str | None, lease: i
     """Say that a running task has failed, and why."""
     failure: Any = error if kind is None else {"kind": kind, "message": error}
     given = _without_nothing({"error": failure, "lease": lease})
-    return do_each(invocation, [id], lambda perdure, id_: perdure.call("task.fail", id=id_, **given), _outcome)
+    return do_each(invocation, "task", [id], lambda perdure, id_: perdure.call("task.fail", id=id_, **given), _outcome)
 
 
 @command("cancel", example='perdure task cancel fix-login --reason "no longer needed"', data=True)
@@ -106,21 +110,21 @@ def fail(invocation: Invocation, id: str, error: str, kind: str | None, lease: i
 def cancel(invocation: Invocation, ids: Sequence[str], reason: str | None) -> int:
     """Give up tasks; a running agent of one is stopped first."""
     given = _without_nothing({"reason": reason})
-    return do_each(invocation, ids, lambda perdure, id_: perdure.call("task.cancel", id=id_, **given), _outcome)
+    return do_each(invocation, "task", ids, lambda perdure, id_: perdure.call("task.cancel", id=id_, **given), _outcome)
 
 
 @command("reopen", example="perdure task reopen fix-login", data=True)
 @ids_argument
 def reopen(invocation: Invocation, ids: Sequence[str]) -> int:
     """Put finished tasks back to pending."""
-    return do_each(invocation, ids, lambda perdure, id_: perdure.call("task.reopen", id=id_), _outcome)
+    return do_each(invocation, "task", ids, lambda perdure, id_: perdure.call("task.reopen", id=id_), _outcome)
 
 
 @command("rm", example="perdure task rm fix-login", data=True)
 @ids_argument
 def rm(invocation: Invocation, ids: Sequence[str]) -> int:
     """Remove tasks for good, their files included; a running agent of one is stopped first."""
-    return do_each(invocation, ids, lambda perdure, id_: perdure.call("task.delete", id=id_), _outcome)
+    return do_each(invocation, "task", ids, lambda perdure, id_: perdure.call("task.delete", id=id_), _outcome)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
@@ -129,7 +133,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 def _show_log(invocation: Invocation, id_: str) -> None:
     with runtime(invocation) as perdure:
-        row = perdure.call("task.get", id=id_)
+        row = get_task(perdure, id_)
     if invocation.as_json:
         invocation.screen.json(row.get("logs", []))
     else:

@@ -12,6 +12,12 @@ _DISTURBING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u20
 
 _DISTURBING_IN_PROSE: Final = re.compile(f"(?!\n){_DISTURBING.pattern[:-1]}")
 
+GENERATED_ID: Final = re.compile(r"(?:[a-z]+_)?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+"""An id that Perdure made: a UUID, for tasks with the noun before it."""
+
+SHORT_ID_LENGTH: Final = 12
+"""The last group of a UUID: 48 random bits."""
+
 
 def one_line(text: str) -> str:
     """`text` on one line: whatever would move the cursor, change colours or end the line becomes a blank."""
@@ -34,6 +40,11 @@ def moment(stamp: object) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
+def shortened(id_: str) -> str:
+    """How a narrow terminal shows an id; one that a person chose stays as it is."""
+    return f"…{id_[-SHORT_ID_LENGTH:]}" if GENERATED_ID.fullmatch(id_) else id_
+
+
 def age(stamp: object, now: datetime) -> str:
     """How long ago `stamp` was, in its largest unit: `5m`; `-` where there is none, `now` for what the clock denies."""
     then = moment(stamp)
@@ -41,6 +52,21 @@ def age(stamp: object, now: datetime) -> str:
         return "-"
     seconds = (now - then).total_seconds()
     return "now" if seconds < 1 else duration(seconds)
+
+
+def ago(stamp: object, now: datetime) -> str:
+    """`5m ago`, or `just now`."""
+    said = age(stamp, now)
+    return {"now": "just now", "-": "-"}.get(said, f"{said} ago")
+
+
+def when(stamp: object, now: datetime) -> str:
+    """The moment of `stamp` in this machine's time zone: the clock alone for today, with the day for others."""
+    then = moment(stamp)
+    if then is None:
+        return "-"
+    local = then.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == now.astimezone().date() else "%Y-%m-%d %H:%M")
 
 
 def duration(seconds: float) -> str:

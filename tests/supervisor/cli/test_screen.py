@@ -113,3 +113,23 @@ def test_json_is_readable_by_people_and_one_line_in_a_stream() -> None:
 @pytest.mark.parametrize(("text", "wide"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("\u200d", 0), ("é", 1)])
 def test_cells_are_counted_as_terminals_do(text: str, wide: int) -> None:
     assert cells(text) == wide
+
+
+def test_ids_are_shortened_only_where_a_description_would_have_no_room(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = "task_01a1fd5e-a31a-7039-acfa-dd81af3386d6"
+    row = (Cell(whole), Cell("a description of some length, longer than forty cells"))
+    table = Table(
+        (Column("ID", ids=True), Column("DESCRIPTION", elastic=True)), [row, (Cell("chosen-by-me"), Cell(""))]
+    )
+    Screen(terminal).show(table)
+    monkeypatch.setenv("COLUMNS", "100")
+    roomy, pipe = Terminal(), io.StringIO()
+    Screen(roomy).show(table)
+    Screen(pipe).show(table)
+    narrow = without_colours(terminal.getvalue())
+    assert "…dd81af3386d6  a description" in narrow
+    assert "chosen-by-me" in narrow
+    assert whole in without_colours(roomy.getvalue())
+    assert whole in pipe.getvalue()
