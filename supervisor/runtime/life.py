@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trio
 
@@ -39,6 +39,9 @@ from supervisor.tree.errors import StartFailed
 from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.supervisor import Supervisor
+
+DRAIN_SHARE: Final = 0.25
+"""How much of the time for a stop may go to commands that are under way; the rest belongs to the last snapshot."""
 
 _log = get_logger("supervision:runtime")
 
@@ -88,9 +91,10 @@ class Runtime:
         async with trio.open_nursery() as nursery:
             self._assembly.office.nursery = nursery
             nursery.start_soon(self._link.beat_every, self._birth.config.supervisor.heartbeat_s)
-            nursery.start_soon(self._obey)
+            nursery.start_soon(self._obey, nursery)
             nursery.start_soon(self._announce)
             code = await self._run_tree()
+            self._assembly.gateway.close()
             self._assembly.close()
             nursery.cancel_scope.cancel()
         return code
@@ -124,7 +128,13 @@ class Runtime:
             }
             self._link.send(Ready(seq=ledger.tables.seq, recovery=summary))
 
-    async def _obey(self) -> None:
+    async def _stop(self, stop: Stop) -> None:
+        """Answer what is under way, then stop everybody; the writer, last of all, takes a snapshot."""
+        self._assembly.watch.stopping = True
+        await self._assembly.gateway.drain(stop.reason, stop.grace_s * DRAIN_SHARE)
+        self._tree.stop(stop.reason)
+
+    async def _obey(self, nursery: trio.Nursery) -> None:
         """Carry out the root's orders."""
         while True:
             try:
@@ -132,9 +142,8 @@ class Runtime:
             except RootGone:
                 return  # the watcher thread ends the process
             match order:
-                case Stop(reason=reason):
-                    self._assembly.watch.stopping = True
-                    self._tree.stop(reason)
+                case Stop() as stop:
+                    nursery.start_soon(self._stop, stop)
                 case Root() as root:
                     self._assembly.office.root = {
                         "pids": root.pids,
@@ -177,7 +186,7 @@ class Runtime:
             case Escalated() as escalated:
                 _log.error("a supervisor gives up", supervisor=escalated.path, problem=escalated.message)
             case ChildStuck() as stuck:
-                _log.error("an actor does not leave", actor=stuck.path, waited_s=stuck.waited_s)
+                self._give_up(f"{stuck.path} was cancelled {stuck.waited_s:g} s ago and does not leave")
 
     def _give_up(self, message: str) -> None:
         """End the process: going on would risk two writers."""
