@@ -30,7 +30,7 @@ from supervisor.root.runtime_child import RuntimeChild
 from supervisor.root.runtime_life import Launch, RuntimeLife
 from supervisor.tree.errors import GaveUp
 from supervisor.tree.events import ChildExited, ChildRestarting, ChildStuck, Escalated, TreeEvent
-from supervisor.tree.life import Hooks
+from supervisor.tree.hooks import Hooks
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.supervisor import Supervisor

@@ -35,6 +35,7 @@ from supervisor.root.notify import Notifier
 from supervisor.root.options import RootOptions
 from supervisor.root.ready import ReadyLine
 from supervisor.root.sink import Sink
+from supervisor.root.stdio import Stdio
 
 EXIT_BY_SIGNAL: Final = 128
 
@@ -61,10 +62,14 @@ async def _hold_and_serve(options: RootOptions) -> int:
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
         contextlib.ExitStack() as stack,
     ):
-        desk = RootDesk(options, _take_hold(options, stack))
+        stdio = Stdio.take() if options.stdio else None
+        holdings = _take_hold(options, stack)
+        desk = RootDesk(options, holdings)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, desk)
             nursery.start_soon(desk.feed_watchdog)
+            if stdio is not None:
+                nursery.start_soon(_serve_stdio, stdio, holdings.listener.address, options.config, desk)
             code = await desk.supervise()
             nursery.cancel_scope.cancel(reason="the root is done")
     if desk.failure is not None:
@@ -80,6 +85,13 @@ async def _obey(signals: AsyncIterator[int], desk: RootDesk) -> None:
             desk.stop_at_once(EXIT_BY_SIGNAL + number)
         else:
             desk.stop(signal.Signals(number).name)
+
+
+async def _serve_stdio(stdio: Stdio, address: str, config: Config, desk: RootDesk) -> None:
+    from supervisor.root.relay import StdioRelay  # noqa: PLC0415  only who serves on stdio pays for the wire
+
+    relay = StdioRelay(stdio, address, config.gateway.frame_bytes_max)
+    desk.stop(await relay.run(config.supervisor.stop_grace_s))
 
 
 def _take_hold(options: RootOptions, stack: contextlib.ExitStack) -> Holdings:

@@ -90,18 +90,20 @@ class FakeRuntime:
             await _send(stream, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "not JSON"}})
             return
         if isinstance(request, list):
-            replies = [await self._reply(stream, item) for item in request]
+            replies = [await self._reply(item) for item in request]
             await _send(stream, [reply for reply in replies if reply["id"] is not None])
             return
-        reply = await self._reply(stream, request)
+        reply = await self._reply(request)
         if "id" in request:
             await _send(stream, reply)
+        if request["method"] == "event.subscribe":
+            await self._tell_events(stream, reply["result"]["seq"])
 
-    async def _reply(self, stream: trio.SocketStream, request: dict[str, Any]) -> dict[str, Any]:
-        result = await self._carry_out(stream, request["method"], request.get("params", {}))
+    async def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        result = await self._carry_out(request["method"], request.get("params", {}))
         return {"jsonrpc": "2.0", "id": request.get("id"), "result": result}
 
-    async def _carry_out(self, stream: trio.SocketStream, method: str, params: dict[str, Any]) -> Any:
+    async def _carry_out(self, method: str, params: dict[str, Any]) -> Any:
         match method:
             case "fake.who":
                 return {"pid": os.getpid(), "incarnation": self.hello.incarnation, "ppid": os.getppid()}
@@ -125,7 +127,6 @@ class FakeRuntime:
             case "event.record":
                 return self._record(params)
             case "event.subscribe":
-                await self._tell_events(stream, params.get("after_seq", 0))
                 return {"subscription": f"sub-{os.getpid()}", "seq": params.get("after_seq", 0)}
             case _:
                 return {"method": method, "params": params}
@@ -142,12 +143,9 @@ class FakeRuntime:
         return {"message": params["message"], "key": key}
 
     async def _tell_events(self, stream: trio.SocketStream, after_seq: int) -> None:
-        async def tell() -> None:
-            for seq in (after_seq + 1, after_seq + 2):
-                params = {"subscription": f"sub-{os.getpid()}", "seq": seq, "events": []}
-                await _send(stream, {"jsonrpc": "2.0", "method": "event", "params": params})
-
-        trio.lowlevel.spawn_system_task(tell)
+        for seq in (after_seq + 1, after_seq + 2):
+            params = {"subscription": f"sub-{os.getpid()}", "seq": seq, "events": []}
+            await _send(stream, {"jsonrpc": "2.0", "method": "event", "params": params})
 
 
 async def _send(stream: trio.SocketStream, message: Any) -> None:
