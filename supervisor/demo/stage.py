@@ -9,23 +9,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 from supervisor.client import Client
 from supervisor.root.lock import read_lock
 
 START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 60.0
+CHAOTIC: Final = {"PERDURE_CHAOS__ENABLED": "true", "PERDURE_SUPERVISOR__RESTARTS_MAX": "1000"}
+"""Killing actors is allowed here, and as often as one likes."""
+
 POLL_S: Final = 0.002
 """How often a file that only the kernel changes (a pid's end, a lock) is looked at."""
 
 
 class Stage:
-    """See the module's text."""
+    """See the module's text. `environment` is what Perdure finds in its own, above this process's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.environment = {**CHAOTIC, **(environment or {})}
         self.state_path = folder / "coding-agent-state"
         self.records = folder / "records"
         self.records.mkdir()
@@ -37,18 +43,16 @@ class Stage:
         """Start Perdure and wait until it serves; return what it says when ready."""
         read_end, write_end = os.pipe()
         try:
-            self._root = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "supervisor", "up"),
-                    *("--state-path", str(self.state_path), "--ready-fd", str(write_end)),
-                ],
-                pass_fds=(write_end,),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=(self._folder / "stderr.log").open("ab"),
-                env={**os.environ, "PERDURE_CHAOS__ENABLED": "true", "PERDURE_SUPERVISOR__RESTARTS_MAX": "1000"},
-                cwd=self._folder,
-            )
+            with (self._folder / "stderr.log").open("ab") as errors:
+                self._root = subprocess.Popen(
+                    [*self.command("up"), "--ready-fd", str(write_end)],
+                    pass_fds=(write_end,),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    env={**os.environ, **self.environment},
+                    cwd=self._folder,
+                )
         finally:
             os.close(write_end)
         with os.fdopen(read_end, encoding="utf-8") as ready:
@@ -59,9 +63,20 @@ class Stage:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def stop(self) -> None:
-        """Stop Perdure in order."""
-        self._end(signal.SIGTERM)
+    def command(self, name: str) -> list[str]:
+        """Return the command line of `perdure NAME` on this state directory; options follow."""
+        return [sys.executable, "-m", "supervisor", name, "--state-path", str(self.state_path)]
+
+    @property
+    def root_pid(self) -> int:
+        """The pid of the root process."""
+        if self._root is None:
+            raise RuntimeError("nothing runs")
+        return self._root.pid
+
+    def stop(self) -> int:
+        """Stop Perdure in order; return its exit code."""
+        return self._end(signal.SIGTERM)
 
     def kill_root(self) -> None:
         """Kill the root with -9, and wait until its runtime is gone too."""
@@ -101,14 +116,15 @@ class Stage:
         for n in range(number):
             name = f"w{len(self._workers) + n}"
             argv = [sys.executable, "-m", "supervisor.demo.worker", str(self.state_path)]
-            self._workers.append(
-                subprocess.Popen(
-                    [*argv, str(self.records / f"{name}.jsonl"), name],
-                    stdin=subprocess.PIPE,
-                    stderr=(self._folder / f"{name}.log").open("ab"),
-                    cwd=self._folder,
+            with (self._folder / f"{name}.log").open("ab") as errors:
+                self._workers.append(
+                    subprocess.Popen(
+                        [*argv, str(self.records / f"{name}.jsonl"), name],
+                        stdin=subprocess.PIPE,
+                        stderr=errors,
+                        cwd=self._folder,
+                    )
                 )
-            )
 
     def dismiss(self) -> None:
         """Let the workers finish what they are at; raises RuntimeError when one of them failed."""
@@ -143,6 +159,9 @@ class Stage:
         for worker in self._workers:
             worker.kill()
             worker.wait()
+            if worker.stdin is not None:
+                worker.stdin.close()
+        self._workers.clear()
         if self._root is not None and self._root.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._root.terminate()
@@ -150,12 +169,17 @@ class Stage:
             self._root.kill()
             self._root.wait()
 
-    def _end(self, how: signal.Signals) -> None:
+    def wait(self) -> int:
+        """Wait until the root has ended, by whatever; return its exit code."""
         if self._root is None:
             raise RuntimeError("nothing runs")
-        self._root.send_signal(how)
-        self._root.wait(STOP_WITHIN_S)
+        code = self._root.wait(STOP_WITHIN_S)
         self._root = None
+        return code
+
+    def _end(self, how: signal.Signals) -> int:
+        os.kill(self.root_pid, how)
+        return self.wait()
 
 
 @contextlib.contextmanager
@@ -170,7 +194,6 @@ def staged(folder: Path) -> Iterator[Stage]:
 
 def _is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True
