@@ -78,13 +78,6 @@ class Draft:
             if address in self.pending and self.pending[address] is row:
                 del self.pending[address]
 
-    def merge(self, upper: Draft) -> None:
-        """Take over everything that was laid over this draft."""
-        self.pending.update(upper.pending)
-        self.pending_keys.update(upper.pending_keys)
-        self._gone_revs.update(upper._gone_revs)
-        self.lease_max = max(self.lease_max, upper.lease_max)
-
     def clear(self) -> None:
         """Forget everything that is not durable (fencing tokens excepted: they never repeat)."""
         self.pending.clear()

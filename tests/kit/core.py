@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import trio
+import trio.lowlevel
 from attrs import define, field
 
 from actors.decisions.batch import method_of
@@ -196,15 +197,14 @@ class Core:
         """Stop an actor where it stands; it lives again."""
         life = self.lives[name]
         self._scopes[name].cancel()
+        await self.until(lambda: self.lives[name] is not life)
         with trio.fail_after(PATIENCE_S):
-            while self.lives[name] is life:
-                await trio.sleep(0.001)
             await self.lives[name].is_ready.wait()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something is so."""
         with trio.fail_after(PATIENCE_S):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - whatever the test asks has no event of its own
                 await trio.sleep(0.001)
 
     async def live(self, name: str) -> None:
@@ -268,7 +268,7 @@ async def running_core(
                 nursery.start_soon(partial(core.live, name))
                 with trio.fail_after(PATIENCE_S):
                     while name not in core.lives:
-                        await trio.sleep(0)
+                        await trio.lowlevel.checkpoint()
                     await core.lives[name].is_ready.wait()
             yield core
             for name in (*reversed(DOMAIN), "writer"):

@@ -18,9 +18,26 @@ def test_forbidden_characters_are_removed_and_the_rest_is_the_id() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "///", "   ", ".", "..", ".hidden", "../../etc", "a\x00b", "a\nb", "a\x85b", "CON", "con.txt", "lpt1", "é" * 101,
-     "x" * 201, "\ud800", "e\u0301"],
-)  # fmt: skip
+    [
+        "",
+        "///",
+        "   ",
+        ".",
+        "..",
+        ".hidden",
+        "../../etc",
+        "a\x00b",
+        "a\nb",
+        "a\x85b",
+        "CON",
+        "con.txt",
+        "lpt1",
+        "é" * 101,
+        "x" * 201,
+        "\ud800",
+        "e\u0301",
+    ],
+)
 def test_what_could_not_be_a_file_name_everywhere_is_refused(text: str) -> None:
     with pytest.raises(InvalidParams) as caught:
         clean_id(text, "task.id")
@@ -45,7 +62,9 @@ def test_new_ids_grow() -> None:
     assert session_id(made[0]) == made[0]
 
 
-@pytest.mark.parametrize("text", ["", "x", SESSION.upper(), SESSION[:-1], f"{SESSION}0", f"../{SESSION}", f"{SESSION}\n"])
+@pytest.mark.parametrize(
+    "text", ["", "x", SESSION.upper(), SESSION[:-1], f"{SESSION}0", f"../{SESSION}", f"{SESSION}\n"]
+)
 def test_a_session_id_is_a_uuid_in_lower_case_and_nothing_else(text: str) -> None:
     with pytest.raises(InvalidParams):
         session_id(text)
@@ -70,7 +89,9 @@ def test_what_a_client_called_its_session_is_remembered_unless_it_is_the_uuid() 
     assert given_session_id(f"sess_{SESSION}") == (SESSION, f"sess_{SESSION}")
 
 
-@pytest.mark.parametrize("text", ["", "x", "not-a-uuid", "../../etc/passwd", f"../{SESSION}", "sess_/x", "session_\x00", "s_" * 200])
+@pytest.mark.parametrize(
+    "text", ["", "x", "not-a-uuid", "../../etc/passwd", f"../{SESSION}", "sess_/x", "session_\x00", "s_" * 200]
+)
 def test_what_looks_like_no_id_of_a_session_is_refused(text: str) -> None:
     with pytest.raises(InvalidParams):
         given_session_id(text)

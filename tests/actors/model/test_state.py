@@ -56,7 +56,9 @@ def test_members_that_go_to_a_file_do_not_enter_the_row() -> None:
     assert members(row)["message_count"] == 1
 
 
-@pytest.mark.parametrize(("kept", "expected"), [(0, []), (1, ["c"]), (2, ["b", "c"]), (3, ["a", "b", "c"]), (9, ["a", "b", "c"])])
+@pytest.mark.parametrize(
+    ("kept", "expected"), [(0, []), (1, ["c"]), (2, ["b", "c"]), (3, ["a", "b", "c"]), (9, ["a", "b", "c"])]
+)
 def test_of_a_log_the_newest_entries_stay(kept: int, expected: list[str]) -> None:
     before = apply(a_task("a"), fact("task.logged", entries=[{"message": "a"}], kept=1))
     row = apply(before, fact("task.logged", rev=3, entries=[{"message": "b"}, {"message": "c"}], kept=kept))
@@ -117,8 +119,11 @@ def test_the_metrics_are_those_of_the_seeds() -> None:
     tables.put_row("tasks", a_task("b", **done, completed_at="2026-03-01T12:00:20.000Z"))
     tables.put_row("tasks", a_task("c", status="failed"))
     assert tables.metrics() == {
-        "total_tasks": 3, "completed_tasks": 2, "failed_tasks": 1, "average_completion_time": 15.0,
-    }  # fmt: skip
+        "total_tasks": 3,
+        "completed_tasks": 2,
+        "failed_tasks": 1,
+        "average_completion_time": 15.0,
+    }
 
 
 def test_every_effect_is_used() -> None:

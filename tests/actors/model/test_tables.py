@@ -21,7 +21,9 @@ def test_a_row_keeps_the_bytes_that_it_was_made_from() -> None:
 
 
 def test_a_row_holds_the_columns_that_lists_look_at() -> None:
-    row = a_task("a", status="completed", priority=2, tool="SHELL", depends_on=("b",), started_at=START, completed_at=LATER)
+    row = a_task(
+        "a", status="completed", priority=2, tool="SHELL", depends_on=("b",), started_at=START, completed_at=LATER
+    )
     assert (row.status, row.priority, row.tool, row.depends_on) == ("completed", 2, "SHELL", ("b",))
     assert row.order == (START, "a")
     assert row.seconds == 3600.0
