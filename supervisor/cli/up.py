@@ -7,6 +7,7 @@ short block, as soon as clients are served, where the state is and how to stop.
 
 import json
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def announcement(state_path: Path, socket: str) -> str:
         f"\nPerdure is up.\n"
         f"  state    {state_path}\n"
         f"  socket   {socket}\n"
-        f'  use it   perdure task add "Write the tests"      (in another terminal, {_named(state_path)})\n'
+        f'  use it   perdure task add "Write the tests"\n'
+        f"  from     another terminal, {_named(state_path)}\n"
         f"  stop it  Ctrl-C here, or perdure down\n\n"
     )
 
@@ -61,7 +63,7 @@ def _named(state_path: Path) -> str:
     """How the other terminal finds the same state directory."""
     if state_path == Path.cwd() / "coding-agent-state":
         return "in this directory"
-    return f"with STATE_PATH={state_path}"
+    return f"after export STATE_PATH={shlex.quote(str(state_path))}"
 
 
 @contextmanager
