@@ -24,9 +24,9 @@ behind them and can be made again from them for as long as a segment or the file
 Sealing
 =======
 A sealed record is a JSON object on one line whose last member is `"crc":"xxxxxxxx"`: the CRC-32 (that of zlib, 8 lower
-hex digits) of every byte of the line before `,"crc"`. In a snapshot the name of the section goes into the crc before the
-line, so a record is not valid under another heading. An object without other members is `{"crc":"xxxxxxxx"}`, its crc
-that of `{`.
+hex digits) of every byte of the line before `,"crc"`. In a snapshot the name of the section goes into the crc before
+the line, so a record is not valid under another heading. An object without other members is `{"crc":"xxxxxxxx"}`, its
+crc that of `{`.
 
 The journal
 ===========
@@ -39,8 +39,8 @@ One line per command, one fact or more in each:
 - `durable` is the highest seq known to be synced when the line was written; it never falls.
 - `prev` is the crc of line `seq` - 1. It is `00000000` in line 1, and in the first line of a segment whose writer had
   not read the line before.
-- A segment is named by the seq of its first line (or, when it is empty, of the line that will be). It is begun only when
-  every line before that seq is durable, and put in place by a rename after it was synced; then the directory is synced.
+- A segment is named by the seq of its first line (or, when it is empty, of the line that will be). It is begun only
+  when every line before that seq is durable, and renamed into place after it was synced; then the directory is synced.
 - Zeros after the last line are a segment's normal end (it grows in preallocated steps); they are cut when it is closed.
 - All lines of a commit are written by one write and made durable by one fdatasync. A segment that another process, or
   this one before a failure, has written is never appended to.
@@ -97,8 +97,9 @@ Written behind the journal
 - tasks/<id>.json: the task, indented by 2, members in the order `task_text` lists, `rev` last. Replaced by rename.
 - sessions/<id>.jsonl: sealed lines. First `{"v":1,"id":…,"created_at":…,"version":…,"crc":…}`; then, in the order
   of the journal, `{"kind":"message","index":N,"data":{…},"crc":…}`, N from 1 without a gap, and
-  `{"kind":"meta","rev":N,"data":{the session's row},"crc":…}`. Appended by index, so that replaying changes nothing. A
-  session saved with other messages gets a new file, which begins with the metadata of that rev; the old one is archived.
+  `{"kind":"meta","rev":N,"data":{the session's row},"crc":…}`. Appended by index, so that replaying changes nothing.
+  A session saved with other messages gets a new file, which begins with the metadata of that rev, and the old one is
+  archived.
 - sessions/sessions.json: a JSON list, one session's row per line. A cache.
 - logs/session_<id>.log: text, written at the offset that the fact names. logs/task_<id>.log: sealed lines
   `{"kind":"entry","index":N,"data":{timestamp, level, type, message},"crc":…}`, the entries that left the task's row,

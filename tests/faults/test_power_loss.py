@@ -36,6 +36,15 @@ def test_every_power_cut_of_a_workload_keeps_the_promises(tmp_path: Path, option
     assert_kept(judge(disk.trace, check_promises, seed=1), more_than=500)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(12))
+def test_every_power_cut_of_long_workloads_keeps_the_promises(tmp_path: Path, seed: int) -> None:
+    disk = RecordingDisk(tmp_path)
+    options = ToyOptions(400 + 150 * seed, preallocate_bytes=512 * (seed % 3), backups_kept=1 + seed % 11)
+    run_workload(disk, tmp_path, options, batches=30 + seed)
+    assert_kept(judge(disk.trace, check_promises, seed=seed), more_than=1000)
+
+
 @pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failed_write_is_never_acknowledged_and_what_follows_survives_power_cuts(
     tmp_path: Path, fault: Fault
