@@ -61,6 +61,7 @@ def recover(ground: Ground) -> Opened:
         repaired = repair(ground, picture)
     replayed = picture.replayed
     report.seq = replayed.tables.seq
+    report.find_lost(replayed.tables)
     report.duration_s = time.monotonic() - begun_s
     recovered = Recovered(
         tables=replayed.tables,

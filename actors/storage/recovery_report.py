@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from attrs import Factory, define
 
+from actors.model.facts import FACTS
+from actors.model.state import Tables
 from actors.storage.journal_scan import ScanReport
 from actors.storage.snapshot_reader import SnapshotImage
 
 LISTED_MAX: Final = 1000
 """How many of a kind are listed one by one; beyond that they are counted."""
+
+_ID: Final = re.compile(r'"id":"([^"\\]{1,200})"')
+_IDS: Final = re.compile(r'"ids":\[([^\]]{1,2000})\]')
 
 
 @define(kw_only=True)
@@ -98,6 +104,22 @@ class RecoveryReport:
         self.rejected_count += scan.damages_omitted
         self.seqs_lost += [[first, last] for first, last in scan.missing]
 
+    def find_lost(self, tables: Tables) -> None:
+        """List the rows that facts without a row, or records that are not believed, speak of, and that nothing holds."""
+        named = [(FACTS[one["op"]].table, one["id"]) for one in self.facts_without_row]
+        seen = dict.fromkeys(named)
+        for table, row_id in seen:
+            if tables.row(table, row_id) is None and (table, row_id) not in tables.tombstones:
+                self.ids_lost.append({"table": table, "id": row_id})
+        known = {row_id for _, row_id in seen}
+        known |= {row_id for table in tables.by_name.values() for row_id in table.rows}
+        known |= {row_id for _, row_id in tables.tombstones}
+        for one in self.rejected:
+            for row_id in ids_in(one["excerpt"]):
+                if row_id not in known:
+                    known.add(row_id)
+                    self.ids_lost.append({"table": None, "id": row_id})
+
     def as_mapping(self) -> dict[str, Any]:
         """Return the report with JSON values only."""
         return {
@@ -125,3 +147,9 @@ class RecoveryReport:
             "was_clean": self.was_clean,
             "duration_s": round(self.duration_s, 6),
         }
+
+
+def ids_in(excerpt: str) -> list[str]:
+    """Return the ids that stand in the beginning of a damaged record."""
+    listed = [part.strip().strip('"') for match in _IDS.finditer(excerpt) for part in match[1].split(",")]
+    return [*_ID.findall(excerpt), *filter(None, listed)]
