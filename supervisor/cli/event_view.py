@@ -5,11 +5,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BAD, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table
-from supervisor.cli.words import one_line, scalar, when
+from supervisor.cli.words import SHORT_ID_LENGTH, one_line, scalar, shortened, when
 
 Event = Mapping[str, Any]
 
-_UNTELLING: Final = frozenset({"id", "rev", "updated_at", "last_accessed_at"})
+_SEQ_WIDTH: Final = 6
+_KIND_WIDTH: Final = len("session.appended")
+"""Room for what is usual; what is longer moves the rest of its line."""
+
+_UNTELLING: Final = frozenset(
+    {"id", "rev", "updated_at", "last_accessed_at", "started", "started_at", "stopped_at", "pid"}
+)
 """Members that say nothing beyond the event itself."""
 
 _ENDINGS: Final[Mapping[str, str]] = {
@@ -37,10 +43,18 @@ def listed(events: Sequence[Event], now: datetime, *, headed: bool) -> Table:
     return Table(columns, [_row(event, now) for event in events], empty="No events.")
 
 
-def followed(event: Event, now: datetime) -> str:
-    """One event as a line, in columns that hold still although nobody knows what comes next."""
-    clock, seq, kind, id_, what = (cell.text for cell in _row(event, now))
-    return f"{clock}  {seq:>7}  {kind:<18}  {id_}  {what}".rstrip()
+def followed(event: Event, now: datetime, *, short_ids: bool) -> Table:
+    """One event, in columns that hold still although nobody knows what comes next."""
+    time, seq, kind, id_, what = _row(event, now)
+    shown = shortened(id_.text) if short_ids else id_.text
+    row = (
+        time,
+        seq._replace(text=f"{seq.text:>{_SEQ_WIDTH}}"),
+        kind._replace(text=f"{kind.text:<{_KIND_WIDTH}}"),
+        id_._replace(text=f"{shown:<{SHORT_ID_LENGTH + 1}}"),
+        what,
+    )
+    return Table((Column(), Column(), Column(), Column(), Column(elastic=True)), [row])
 
 
 def style_of(kind: str) -> str:

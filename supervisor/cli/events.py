@@ -62,6 +62,5 @@ def _tell(invocation: Invocation, event: event_view.Event) -> None:
     if invocation.as_json:
         invocation.screen.json(event, one_line=True)
     else:
-        invocation.screen.say(
-            event_view.followed(event, datetime.now(UTC)), event_view.style_of(str(event.get("kind")))
-        )
+        now = datetime.now(UTC)
+        invocation.screen.show(event_view.followed(event, now, short_ids=invocation.screen.is_narrow))

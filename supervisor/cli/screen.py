@@ -21,6 +21,9 @@ GAP: Final = "  "
 ELASTIC_LEAST: Final = 40
 """Cells that the elastic column should have: a description is recognised by its first words."""
 
+NARROW: Final = 120
+"""Columns of a terminal that a line with a whole id, its other columns and ELASTIC_LEAST would fill."""
+
 
 class Screen:
     """Where a command's results go: standard output, or what a test gives."""
@@ -64,6 +67,11 @@ class Screen:
         """Write a JSON value, indented for people unless it is one of a stream of them."""
         self._out.write(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2) + "\n")
         self._out.flush()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether whole ids would leave too little room for anything else."""
+        return self.is_terminal and self.console().width < NARROW
 
     def console(self) -> "Console":
         """The terminal as `rich` sees it."""

@@ -197,8 +197,9 @@ def _recovery(status: Status) -> list[tuple[str, str | Cell]]:
     if isinstance(report.get("duration_s"), int | float):
         told.append(f"in {duration(report['duration_s'])}")
     pairs: list[tuple[str, str | Cell]] = [("recovered", ", ".join(told))]
-    if lost := report.get("seq_ranges_lost"):
-        pairs.append(("lost", Cell(f"seq {scalar(lost)}; perdure doctor tells more", BAD)))
+    if report.get("corrupted"):
+        lost = ", ".join(f"{first}-{last}" for first, last in report.get("seqs_lost") or ())
+        pairs.append(("damage", Cell((f"seq {lost} lost; " if lost else "") + "perdure doctor tells more", BAD)))
     return pairs
 
 
