@@ -31,9 +31,9 @@ def reread(current: Config, load: Callable[[], Config]) -> Reread:
     except ConfigError as error:
         _log.error("the new configuration is refused, the old one stays", error=error.message, hint=error.hint)
         return Reread(config=current, order=ReloadRefused(message=error.message))
-    except OSError as error:
-        _log.error("the configuration cannot be read, the old one stays", error=str(error))
-        return Reread(config=current, order=ReloadRefused(message=str(error)))
+    except Exception as error:  # noqa: BLE001  whatever goes wrong in reading must not end the root
+        _log.error("the configuration cannot be read, the old one stays", error=repr(error))
+        return Reread(config=current, order=ReloadRefused(message=f"the configuration cannot be read: {error}"))
     applied, needs_restart = live_changes(current, wanted)
     config = apply_live(current, wanted)
     _log.info("configuration read again", applied=applied, needs_restart=needs_restart)

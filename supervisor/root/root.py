@@ -36,6 +36,7 @@ from supervisor.root.options import RootOptions
 from supervisor.root.ready import ReadyLine
 from supervisor.root.sink import Sink
 from supervisor.root.stdio import Stdio
+from supervisor.root.strangers import reap_strangers
 
 EXIT_BY_SIGNAL: Final = 128
 
@@ -68,6 +69,7 @@ async def _hold_and_serve(options: RootOptions) -> int:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, desk)
             nursery.start_soon(desk.feed_watchdog)
+            nursery.start_soon(reap_strangers)
             if stdio is not None:
                 nursery.start_soon(_serve_stdio, stdio, holdings.listener.address, options.config, desk)
             code = await desk.supervise()

@@ -7,13 +7,15 @@ start.
 
 Methods: `fake.who` {pid, incarnation, ppid}, `fake.exit` {code}, `fake.hang`, `fake.shutdown`, `fake.reload`,
 `fake.orders` (every order received), `fake.print` {text}, `fake.environment`, `fake.garble` (breaks the control
-channel), `event.subscribe` and `event.record`, as far as a relay can tell the difference; any other one is echoed.
+channel), `fake.orphan` (its pid), `event.subscribe` and `event.record`, as far as a relay can tell the difference; any
+other one is echoed.
 """
 
 import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -90,47 +92,52 @@ class FakeRuntime:
             await _send(stream, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "not JSON"}})
             return
         if isinstance(request, list):
-            replies = [await self._reply(item) for item in request]
+            replies = [self._reply(item) for item in request]
             await _send(stream, [reply for reply in replies if reply["id"] is not None])
             return
-        reply = await self._reply(request)
+        reply = self._reply(request)
         if "id" in request:
             await _send(stream, reply)
         if request["method"] == "event.subscribe":
             await self._tell_events(stream, reply["result"]["seq"])
 
-    async def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
-        result = await self._carry_out(request["method"], request.get("params", {}))
+    def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        result = self._carry_out(request["method"], request.get("params", {}))
         return {"jsonrpc": "2.0", "id": request.get("id"), "result": result}
 
-    async def _carry_out(self, method: str, params: dict[str, Any]) -> Any:
+    def _carry_out(self, method: str, params: dict[str, Any]) -> Any:
         match method:
             case "fake.who":
                 return {"pid": os.getpid(), "incarnation": self.hello.incarnation, "ppid": os.getppid()}
-            case "fake.exit":
-                os._exit(params["code"])
-            case "fake.hang":
-                time.sleep(3600)  # noqa: ASYNC251  the loop is to be blocked
-            case "fake.shutdown":
-                self.link.send(Shutdown())
-            case "fake.reload":
-                self.link.send(ReloadWanted())
             case "fake.orders":
                 return self.orders
             case "fake.environment":
                 return dict(os.environ)
-            case "fake.print":
-                sys.stderr.write(params["text"] + "\n")
-                sys.stderr.flush()
-            case "fake.garble":
-                self.link._control.send(b"this is no news\n")
+            case "fake.orphan":
+                return int(subprocess.run(["sh", "-c", "true & echo $!"], capture_output=True, check=True).stdout)
             case "event.record":
                 return self._record(params)
             case "event.subscribe":
                 return {"subscription": f"sub-{os.getpid()}", "seq": params.get("after_seq", 0)}
             case _:
+                self._act(method, params)
                 return {"method": method, "params": params}
-        return None
+
+    def _act(self, method: str, params: dict[str, Any]) -> None:
+        match method:
+            case "fake.exit":
+                os._exit(params["code"])
+            case "fake.hang":
+                time.sleep(3600)
+            case "fake.shutdown":
+                self.link.send(Shutdown())
+            case "fake.reload":
+                self.link.send(ReloadWanted())
+            case "fake.print":
+                sys.stderr.write(params["text"] + "\n")
+                sys.stderr.flush()
+            case "fake.garble":
+                self.link._control.send(b"this is no news\n")
 
     def _record(self, params: dict[str, Any]) -> Any:
         key = params.get("idempotency_key")

@@ -1,5 +1,6 @@
 """The root with real processes: starting, being the only one, stopping, signals, and what a service manager sees."""
 
+import ctypes
 import json
 import signal
 from pathlib import Path
@@ -179,6 +180,34 @@ def test_what_the_runtime_prints_ends_up_in_the_log(state_path: Path) -> None:
         eventually(lambda: any(entry.get("text") == "a library's words" for entry in root.log()), "relayed")
         assert any(entry["event"] == "structured" for entry in root.log())
         assert "a library's words" in root.errors
+
+
+def test_orphans_that_a_root_inherits_are_reaped(state_path: Path) -> None:
+    with running_root(state_path, before_exec=_become_subreaper) as root:
+        root.wait_ready()
+        orphan = root.ask("fake.orphan")
+        eventually(lambda: not psutil.pid_exists(orphan), "the orphan is reaped")
+        assert root.ask("fake.who")["incarnation"] == 1
+        root.ask("fake.exit", code=3)
+        root.ask("fake.who")
+        assert root.lock().last_error == "crashed (exit code 3)", "the tree got the status of its own child"
+
+
+def test_a_loader_that_fails_in_any_way_does_not_end_the_root(tmp_path: Path, state_path: Path) -> None:
+    file = tmp_path / "perdure.toml"
+    file.write_text("")
+    with running_root(state_path, config_file=str(file)) as root:
+        root.wait_ready()
+        file.unlink()
+        file.mkdir()
+        root.signal(signal.SIGHUP)
+        assert str(file) in _order(root, "reload_refused")["message"]
+        assert root.stop() == 0
+
+
+def _become_subreaper() -> None:
+    """PR_SET_CHILD_SUBREAPER, which outlives exec: the root is then as process 1 is in a container."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
 def _order(root: RunningRoot, kind: str) -> dict[str, Any]:
