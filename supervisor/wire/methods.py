@@ -68,7 +68,7 @@ _TASKS: Final = (
     _task("task.cancel", tasks.TaskCancel, "give up a task", reason="no longer needed"),
     _task("task.reopen", tasks.TaskReopen, "put a finished task back to pending"),
     Method(
-        "task.delete", tasks.TaskDelete, "tasks", "remove a task and its file", "{id, rev, deleted}",
+        "task.delete", tasks.TaskDelete, "tasks", "remove a task and its file", "{id, deleted}",
         mutates=True, example=_TASK_ID,
     ),
     Method(
@@ -143,7 +143,7 @@ _RUNTIME: Final = (
     Method("state.verify", runtime.StateVerify, "writer", "check everything on disk without changing it",
            "what was checked and what is wrong"),
     Method("state.get", runtime.StateGet, "writer", "read the whole state", "the state, as state.json holds it"),
-    Method("runtime.ping", runtime.RuntimePing, "local", "ask whether anybody answers", '"pong" and the version'),
+    Method("runtime.ping", runtime.RuntimePing, "local", "ask whether anybody answers", "{pong, seq}"),
     Method("runtime.status", runtime.RuntimeStatus, "local", "read who and what is running", "the status"),
     Method("runtime.health", runtime.RuntimeHealth, "local", "read how well it is running", "the health"),
     Method("runtime.metrics", runtime.RuntimeMetrics, "local", "read the counters", "the metrics"),
