@@ -18,7 +18,7 @@ import click
 from supervisor.cli.faults import CommandFailed
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import check_that_something_runs, nothing_runs, runtime
+from supervisor.cli.reach import held_by, nothing_runs, runtime
 from supervisor.cli.words import counted
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ ASKING_S: Final = 5.0
 POLL_S: Final = 0.02
 IMPATIENT_AFTER_S: Final = 3.0
 """After this a person wonders."""
+RUNNING: Final = "running"
 STOPPING: Final = frozenset({"stopping", "stopped"})
 
 
@@ -46,12 +47,11 @@ def down(invocation: Invocation, within_s: float) -> None:
     from supervisor.root.lock import read_lock
 
     state_path = invocation.state_path
-    check_that_something_runs(state_path)
-    before = read_lock(state_path)
+    before = held_by(state_path)
     if not before.held:
         raise nothing_runs(state_path)
     began = time.monotonic()
-    if before.phase not in STOPPING and not _ask(invocation):
+    if before.phase not in STOPPING and not (before.phase == RUNNING and _ask(invocation)):
         _signal(read_lock(state_path), before)
     _wait(state_path, before, began, within_s)
     invocation.screen.say("Stopped.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.client import Client
+    from supervisor.root.lock import LockInfo
 
 ROWS_SHOWN: Final = 100
 """Rows of a list unless asked for more: a few screens."""
@@ -26,6 +27,9 @@ PAGE_ROWS: Final = 1000
 
 PATIENCE_S: Final = 60.0
 """How long a command waits for a runtime that is restarting or recovering: the largest of states comes up in it."""
+
+WAIT_FOR_SOCKET_S: Final = 1.0
+"""A root that has just taken the lock binds its socket next."""
 
 GLANCE_S: Final = 2.0
 """How long a look waits (`status`, the shell's completion): whoever looks wants to know now."""
@@ -53,27 +57,30 @@ def runtime(invocation: Invocation, *, patience_s: float = PATIENCE_S) -> "Itera
     A connection to the runtime of this state directory.
 
     Raises CommandFailed when nothing runs there or somebody works on it offline, and what the client raises when nobody
-    answers within `patience_s`.
+    answers within `patience_s`. A service manager may hold the socket while nothing runs, to start Perdure at the first
+    connection: so a socket is tried, but not waited for, where nobody holds the lock.
     """
-    check_that_something_runs(invocation.state_path)
+    from supervisor.client import Client, NotRunning
 
-    from supervisor.client import Client
+    held = held_by(invocation.state_path).held
+    wait_s = WAIT_FOR_SOCKET_S if held else 0.0
+    with Client(invocation.state_path, timeout_s=patience_s, wait_s=wait_s) as client:
+        try:
+            yield client
+        except NotRunning as error:
+            raise nothing_runs(invocation.state_path) from error
 
-    with Client(invocation.state_path, timeout_s=patience_s) as client:
-        yield client
 
-
-def check_that_something_runs(state_path: "Path") -> None:
-    """Raise CommandFailed unless a root holds the state directory."""
+def held_by(state_path: "Path") -> "LockInfo":
+    """Who holds the state directory. Raises CommandFailed when that is an offline command."""
     from supervisor.root.lock import read_lock
 
     held = read_lock(state_path)
-    if not held.held:
-        raise nothing_runs(state_path)
-    if held.phase in OFFLINE_PHASES:
+    if held.held and held.phase in OFFLINE_PHASES:
         raise CommandFailed(
             f"perdure {held.phase} (process {held.pid}) works on {state_path}", "wait until it is done", Exit.CONFLICT
         )
+    return held
 
 
 OFFLINE_PHASES: Final = frozenset({"doctor", "rebuild", "migrate", "rollback", "clean"})

@@ -21,6 +21,9 @@ from supervisor.cli.reach import GLANCE_S, runtime
 if TYPE_CHECKING:
     from supervisor.root.lock import LockInfo
 
+GLANCE_OF_NOBODY_S = 0.3
+"""How long a look waits while the root itself says that no runtime serves: the next one may come up just now."""
+
 
 class Sight(NamedTuple):
     """What one look found."""
@@ -67,7 +70,7 @@ def look(invocation: Invocation) -> Sight:
     if not lock.held:
         return Sight(lock, None, None)
     try:
-        with runtime(invocation, patience_s=GLANCE_S) as perdure:
+        with runtime(invocation, patience_s=GLANCE_S if lock.phase == "running" else GLANCE_OF_NOBODY_S) as perdure:
             return Sight(lock, perdure.call("runtime.status"), perdure.call("runtime.health"))
     except (PerdureError, CommandFailed, OSError):
         return Sight(read_lock(invocation.state_path), None, None)

@@ -78,6 +78,10 @@ class Shell:
         assert json.loads(line)["pid"] == process.pid
         return process
 
+    def adopt(self, process: "subprocess.Popen[bytes]") -> None:
+        """See to it that a process which a test started has gone when the test is over."""
+        self._ups.append(process)
+
     def runtime(self) -> psutil.Process:
         """The runtime's process."""
         pid = json.loads(self.said("status", "--json"))["pids"]["runtime"]
@@ -257,3 +261,28 @@ def test_stdio_serves_one_client_and_stops_at_the_end_of_input(shell: Shell) -> 
     assert done.returncode == 0
     [reply] = [json.loads(line) for line in done.stdout.splitlines()]
     assert reply["result"]["id"] == "s"
+
+
+def test_at_a_terminal_up_tells_where_it_is_and_stops_at_ctrl_c(shell: Shell) -> None:
+    ours, theirs = os.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor", "up"],
+            cwd=shell.directory,
+            env=shell.environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            process_group=0,
+        )
+        shell.adopt(process)
+        said = b""
+        while b"stop it  Ctrl-C here" not in said:
+            assert select.select([ours], [], [], WITHIN_S)[0], said
+            said += os.read(ours, 65536)
+        assert str(shell.state_path / "perdure.sock").encode() in said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=WITHIN_S) == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -284,3 +285,15 @@ def test_an_offline_command_at_work_is_not_disturbed(arguments: list[str], capsy
     finally:
         lock.release()
     assert f"perdure doctor (process {os.getpid()}) works on" in capsys.readouterr().err
+
+
+def test_a_socket_that_a_service_manager_holds_is_tried_although_nothing_runs(serve: Serve) -> None:
+    serve({"runtime.health": lambda _: HEALTH}).let_go()
+    assert run(["health", "--json"]) == 0
+
+
+def test_a_socket_that_nobody_listens_on_is_nothing_that_runs(tmp_path: Path, capsys: Captured) -> None:
+    with socket.socket(socket.AF_UNIX) as left_over:
+        left_over.bind(str(tmp_path / "perdure.sock"))
+    assert run(["health", "--state-path", str(tmp_path)]) == 3
+    assert f"nothing runs in {tmp_path}" in capsys.readouterr().err
