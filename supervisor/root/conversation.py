@@ -28,6 +28,7 @@ from attrs import define, field
 
 from actors.model.errors import ParseError, PerdureError, ShuttingDown
 from supervisor.client.errors import ConnectionLost
+from supervisor.root.following import SUBSCRIBE, UNSUBSCRIBE, Following, Subscriptions, resumed
 from supervisor.wire import jsonrpc, strict_json
 from supervisor.wire.jsonrpc import NULL_ID, Call, Malformed
 from supervisor.wire.names import MUTATING, ONCE
@@ -35,8 +36,6 @@ from supervisor.wire.names import MUTATING, ONCE
 OWN_ID: Final = "perdure-relay:"
 """Ids of requests that the client did not number begin with this; no client is answered under such an id."""
 
-_SUBSCRIBE: Final = "event.subscribe"
-_UNSUBSCRIBE: Final = "event.unsubscribe"
 _KEY: Final = "idempotency_key"
 
 
@@ -49,31 +48,10 @@ class _Head(msgspec.Struct):
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Place(msgspec.Struct):
-    """Where a subscription stands: members of its reply, of `event` and of `event.gap`."""
-
-    subscription: str
-    seq: int | None = None
-    to: int | None = None
-
-
 _LINE: Final = msgspec.json.Decoder(_Head | list[_Head])
-_PLACE: Final = msgspec.json.Decoder(_Place)
 
 Match = str
 """What a request and its reply have in common: their ids as text."""
-
-
-@define(eq=False)
-class _Following:
-    """A subscription of the client's."""
-
-    params: dict[str, Any]
-    known_as: str
-    """The id that the client knows."""
-    is_now: str
-    """The present runtime's id for it."""
-    seen_seq: int
 
 
 @define(eq=False)
@@ -89,7 +67,7 @@ class _Asked:
     once: bool = False
     follows: dict[str, Any] | None = None
     """Parameters of a subscription that the reply will begin."""
-    resumes: _Following | None = None
+    resumes: Following | None = None
     sent: bool = field(default=False, init=False)
 
 
@@ -103,7 +81,7 @@ class Conversation:
         """By their order."""
         self._waiting: dict[Match, deque[int]] = {}
         self._unsent: deque[int] = deque()
-        self._following: list[_Following] = []
+        self._subscriptions = Subscriptions()
         self._numbers = 0
 
     @property
@@ -136,11 +114,15 @@ class Conversation:
             asked = self._answered(_match(*(_id_of(head) for head in found)))
             return line if asked is not None and asked.ids else None
         if found.method is not msgspec.UNSET:
-            return self._told(line, found)
+            return self._subscriptions.translate(line, found.params)
         asked = self._answered(_match(_id_of(found)))
         if asked is None:
             return None  # of a connection that the runtime will not serve: the client has asked nothing on it
-        self._note_subscription(asked, found)
+        if found.result is not msgspec.UNSET:
+            if asked.follows is not None:
+                self._subscriptions.begin(asked.follows, found.result)
+            elif asked.resumes is not None:
+                resumed(asked.resumes, found.result)
         return line if asked.ids else None
 
     def connected(self) -> None:
@@ -149,10 +131,9 @@ class Conversation:
             self._forget(number)
         again = list(self._asked)
         self._unsent.clear()
-        for following in self._following:
+        for following, params in self._subscriptions.to_resume():
             own_id = self._own_id()
-            params = {**following.params, "after_seq": following.seen_seq}
-            line = orjson.dumps({"jsonrpc": "2.0", "id": own_id, "method": _SUBSCRIBE, "params": params})
+            line = orjson.dumps({"jsonrpc": "2.0", "id": own_id, "method": SUBSCRIBE, "params": params})
             self._ask(_Asked(line, match=_match(orjson.dumps(own_id)), resumes=following))
         self._unsent.extend(again)
 
@@ -189,7 +170,9 @@ class Conversation:
         if hidden:
             value["id"] = self._own_id()
             changed = True
-        if call.method == _UNSUBSCRIBE and self._leave(value):
+        ended = self._subscriptions.end(call.params) if call.method == UNSUBSCRIBE else None
+        if ended is not None:
+            value["params"] = ended
             changed = True
         call_id = orjson.dumps(value["id"]) if hidden else call.id
         return _Asked(
@@ -197,7 +180,7 @@ class Conversation:
             match=None if call_id is None else _match(call_id),
             ids=() if call.id is None else (call.id,),
             once=call.method in ONCE,
-            follows=call.params if call.method == _SUBSCRIBE else None,
+            follows=call.params if call.method == SUBSCRIBE else None,
         )
 
     def _batch(self, value: list[Any], parsed: list[Call | Malformed]) -> _Asked:
@@ -224,15 +207,6 @@ class Conversation:
             return False
         value["params"] = {**call.params, _KEY: os.urandom(16).hex()}
         return True
-
-    def _leave(self, value: dict[str, Any]) -> bool:
-        """End a subscription: put the present runtime's id in the place of the one that the client knows."""
-        for following in self._following:
-            if following.known_as == value["params"].get("subscription"):
-                self._following.remove(following)
-                value["params"] = {**value["params"], "subscription": following.is_now}
-                return True
-        return False
 
     def _ask(self, asked: _Asked) -> None:
         self._numbers += 1
@@ -263,32 +237,6 @@ class Conversation:
                 del self._waiting[asked.match]
         return asked
 
-    def _note_subscription(self, asked: _Asked, head: _Head) -> None:
-        if head.result is msgspec.UNSET or (asked.follows is None and asked.resumes is None):
-            return
-        place = _place(head.result)
-        if place is None:
-            return
-        if asked.resumes is not None:
-            asked.resumes.is_now = place.subscription
-        elif asked.follows is not None:
-            after_seq = asked.follows.get("after_seq")
-            seen_seq = after_seq if isinstance(after_seq, int) else place.seq or 0
-            self._following.append(_Following(asked.follows, place.subscription, place.subscription, seen_seq))
-
-    def _told(self, line: bytes, head: _Head) -> bytes:
-        """Pass on a notification, under the id that the client knows."""
-        place = _place(head.params)
-        following = next((one for one in self._following if place and one.is_now == place.subscription), None)
-        if place is None or following is None:
-            return line
-        following.seen_seq = max(following.seen_seq, place.seq or 0, place.to or 0)
-        if following.is_now == following.known_as:
-            return line
-        value = orjson.loads(line)
-        value["params"]["subscription"] = following.known_as
-        return orjson.dumps(value)
-
 
 def _match(*ids: bytes) -> Match:
     """The same for the same ids in any order, however they were written."""
@@ -297,13 +245,6 @@ def _match(*ids: bytes) -> Match:
 
 def _id_of(head: _Head) -> bytes:
     return NULL_ID if head.id is msgspec.UNSET else orjson.dumps(head.id)
-
-
-def _place(raw: msgspec.Raw) -> _Place | None:
-    try:
-        return _PLACE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 def _failures(asked: _Asked, error: PerdureError) -> Iterator[bytes]:

@@ -7,27 +7,24 @@ Nothing here waits. Whether and when a runtime is started again is not decided h
 
 import math
 import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import trio
 from attrs import define, field
 
 from supervisor.config import Config, to_wire
-from supervisor.log_file import LogFile, Rotation
+from supervisor.log_file import Rotation
 from supervisor.logs import get_logger, select
 from supervisor.root.board import Board, Phase
 from supervisor.root.control import Hello, Ready, Refused, Root, Stop
 from supervisor.root.errors import CannotRun, ExitCode, RuntimeGivenUp, RuntimeRefused
-from supervisor.root.listener import Listener
-from supervisor.root.lock import StateLock, now_text
-from supervisor.root.notify import Notifier
+from supervisor.root.holdings import Holdings
+from supervisor.root.launch import Launch
+from supervisor.root.lock import now_text
 from supervisor.root.options import RootOptions
-from supervisor.root.ready import ReadyLine
 from supervisor.root.reload import reread
 from supervisor.root.runtime_child import RuntimeChild
-from supervisor.root.runtime_life import Launch, RuntimeLife
+from supervisor.root.runtime_life import RuntimeLife
 from supervisor.tree.errors import GaveUp
 from supervisor.tree.events import ChildExited, ChildRestarting, ChildStuck, Escalated, TreeEvent
 from supervisor.tree.hooks import Hooks
@@ -39,23 +36,6 @@ BURIAL_S: Final = 15.0
 """Beyond its grace a runtime is killed and reaped; this is the tree's own bound above that."""
 
 _log: Final = get_logger("supervision:root")
-
-
-@define(kw_only=True, eq=False)
-class Holdings:
-    """What the root holds for its whole life."""
-
-    state_path: Path
-    environment: dict[str, str]
-    """For children: without what the service manager meant for the root."""
-    lock: StateLock
-    notifier: Notifier
-    listener: Listener
-    ready_line: ReadyLine
-    log_file: LogFile | None
-    """None when the disk would not take one; lines then only go to standard error."""
-    take_line: Callable[[bytes], None]
-    """Takes what runtimes print."""
 
 
 @define(eq=False)

@@ -17,24 +17,16 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import trio
 
 from supervisor.config import Config
-from supervisor.log_file import LogFile, LogRefused, Rotation, open_log
-from supervisor.logs import configure_to_stream, get_logger, quiet
-from supervisor.root import directory
-from supervisor.root.board import Phase
-from supervisor.root.desk import Holdings, RootDesk
-from supervisor.root.errors import CannotRun, NotAStateDirectory
-from supervisor.root.listener import listen
-from supervisor.root.lock import StateLock
-from supervisor.root.notify import Notifier
+from supervisor.logs import get_logger
+from supervisor.root.desk import RootDesk
+from supervisor.root.errors import CannotRun
+from supervisor.root.holdings import take_hold
 from supervisor.root.options import RootOptions
-from supervisor.root.ready import ReadyLine
-from supervisor.root.sink import Sink
 from supervisor.root.stdio import Stdio
 from supervisor.root.strangers import reap_strangers
 
@@ -64,7 +56,7 @@ async def _hold_and_serve(options: RootOptions) -> int:
         contextlib.ExitStack() as stack,
     ):
         stdio = Stdio.take() if options.stdio else None
-        holdings = _take_hold(options, stack)
+        holdings = take_hold(options, stack)
         desk = RootDesk(options, holdings)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, desk)
@@ -94,49 +86,3 @@ async def _serve_stdio(stdio: Stdio, address: str, config: Config, desk: RootDes
 
     relay = StdioRelay(stdio, address, config.gateway.frame_bytes_max)
     desk.stop(await relay.run(config.supervisor.stop_grace_s))
-
-
-def _take_hold(options: RootOptions, stack: contextlib.ExitStack) -> Holdings:
-    """Take everything that a root holds; `stack` lets it go in the reverse order. Raises `CannotRun`."""
-    environment = dict(options.environment)
-    state_path = Path(os.path.realpath(options.state_path.expanduser()))
-    ready_line = ReadyLine(options.ready_fd)
-    stack.callback(ready_line.close)
-    prepared = directory.prepare(state_path)
-    lock = StateLock.acquire(state_path, Phase.STARTING)
-    stack.callback(lock.release)
-    log_file = _open_log(options.config, state_path)
-    if log_file is not None:
-        stack.callback(log_file.close)
-    sink = Sink(log_file, options.echo)
-    configure_to_stream(sink.stream, options.config.log.level, options.config.log.debug)
-    stack.callback(quiet)
-    if log_file is None:
-        _log.error("the log file cannot be written; lines go to standard error only")
-    if prepared.repaired_mode is not None:
-        _log.warning("the state directory was open to others; repaired", was=f"{prepared.repaired_mode:o}")
-    notifier = Notifier.taken_from(environment)
-    stack.callback(notifier.close)
-    listening = listen(state_path, environment)
-    stack.callback(listening.close)
-    return Holdings(
-        state_path=state_path,
-        environment=environment,
-        lock=lock,
-        notifier=notifier,
-        listener=listening,
-        ready_line=ready_line,
-        log_file=log_file,
-        take_line=sink.relay,
-    )
-
-
-def _open_log(config: Config, state_path: Path) -> LogFile | None:
-    """A planted log is refused; a disk that is full or failing is no reason to stay down."""
-    rotation = Rotation(rotate_bytes=config.log.rotate_bytes, rotated_kept=config.log.rotated_kept)
-    try:
-        return open_log(state_path / "logs" / "perdure.log", rotation)
-    except LogRefused as error:
-        raise NotAStateDirectory(f"{error.filename} {error.strerror}; it was left untouched") from None
-    except OSError:
-        return None

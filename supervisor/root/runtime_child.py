@@ -17,8 +17,9 @@ import trio
 from supervisor.logs import get_logger
 from supervisor.root.control import Refused
 from supervisor.root.errors import NOT_RETRIED, ExitCode
+from supervisor.root.launch import Desk, Launch
 from supervisor.root.output import Output
-from supervisor.root.runtime_life import Desk, Launch, RuntimeLife
+from supervisor.root.runtime_life import RuntimeLife
 from supervisor.tree.context import ChildContext
 from supervisor.tree.process import ProcessDied, run_process
 

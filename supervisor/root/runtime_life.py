@@ -17,12 +17,10 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import trio
-from attrs import frozen
 
 from supervisor.logs import get_logger
 from supervisor.root.control import (
@@ -30,7 +28,6 @@ from supervisor.root.control import (
     ControlBroken,
     ControlChannel,
     GaveUp,
-    Hello,
     News,
     Order,
     Ready,
@@ -38,9 +35,8 @@ from supervisor.root.control import (
     ReloadWanted,
     Shutdown,
     Status,
-    Stop,
 )
-from supervisor.root.errors import ExitCode
+from supervisor.root.launch import Desk, Launch
 from supervisor.root.output import Output
 from supervisor.root.watchdog import Pulse, until_hung
 from supervisor.tree.context import ChildContext
@@ -51,55 +47,6 @@ DUMP_WITHIN_S: Final = 1.0
 DUMP_QUIET_S: Final = 0.1
 
 _log: Final = get_logger("supervision:runtime")
-
-
-class Desk(Protocol):
-    """What a life needs of the root; nothing here waits."""
-
-    def hello(self, incarnation: int) -> Hello:
-        """Give the order that makes a process the runtime."""
-
-    def spawned(self, life: "RuntimeLife") -> None:
-        """A process exists."""
-
-    def took_office(self, life: "RuntimeLife") -> None:
-        """It is the runtime from now on."""
-
-    def ready(self, life: "RuntimeLife", news: Ready) -> None:
-        """It serves clients."""
-
-    def recovering(self) -> None:
-        """It gave its first sign of life."""
-
-    def status(self, text: str) -> None:
-        """It says what it is busy with."""
-
-    def shutdown_wanted(self) -> None:
-        """A client asked for the end of everything."""
-
-    def reload_wanted(self) -> None:
-        """A client asked that the configuration be read again."""
-
-    def gone(self, life: "RuntimeLife") -> None:
-        """Its process is dead and reaped."""
-
-    def refused(self, code: ExitCode, refusal: Refused) -> None:
-        """The runtime will not run here: the root is to end with the same code."""
-
-    def stop_order(self) -> Stop:
-        """Give the order that ends a runtime, with its reason and deadline."""
-
-
-@frozen(kw_only=True)
-class Launch:
-    """How runtimes are spawned and watched; the same for every life."""
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    listen_fd: int
-    hung_after_s: float
-    take_line: Callable[[bytes], None]
-    """Takes one line of what a runtime prints; must not wait."""
 
 
 class RuntimeLife:
