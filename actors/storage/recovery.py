@@ -22,7 +22,7 @@ from actors.storage.contract import Recovered
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
 from actors.storage.layout import Layout, Standing, classify
-from actors.storage.migrations import is_version_1, migrate
+from actors.storage.migrations import finish_migration, is_version_1, migrate
 from actors.storage.recovery_base import Snapshots, highest_seq, look, newer_rows, put_together, refuse_newer
 from actors.storage.recovery_case import Base, Case, Decision, Found, decide
 from actors.storage.recovery_ground import Ground, Picture
@@ -56,7 +56,9 @@ def recover(ground: Ground) -> Opened:
         refuse_foreign(ground.disk, ground.layout)
         if is_version_1(ground.disk, ground.layout):
             report.cases.append(Case.VERSION_1)
-            report.migration = migrate(ground.disk, ground.layout, stamp=ground.stamp(), version=ground.version)
+            report.migration = migrate(ground.disk, ground.layout, stamp=ground.stamp())
+        elif ground.disk.exists(ground.layout.migration_log):
+            finish_migration(ground.disk, ground.layout)
         picture = look_at(ground, report)
         repaired = repair(ground, picture)
     replayed = picture.replayed

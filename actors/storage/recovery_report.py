@@ -105,7 +105,7 @@ class RecoveryReport:
         self.seqs_lost += [[first, last] for first, last in scan.missing]
 
     def find_lost(self, tables: Tables) -> None:
-        """List the rows that facts without a row, or records that are not believed, speak of, and that nothing holds."""
+        """List the rows that facts without a row, or records not believed, speak of, and that nothing holds."""
         named = [(FACTS[one["op"]].table, one["id"]) for one in self.facts_without_row]
         seen = dict.fromkeys(named)
         for table, row_id in seen:
