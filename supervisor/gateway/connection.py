@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from actors.messages.request import Delivery
+from actors.model.errors import PerdureError
 from supervisor.gateway.limits import Limits
 from supervisor.wire.framing import LineSplitter
 from supervisor.wire.methods import Method
@@ -55,6 +56,7 @@ class Connection:
         "gathered_bytes",
         "in_flight",
         "in_flight_bytes",
+        "last_word",
         "mute",
         "splitter",
         "waiting",
@@ -81,6 +83,8 @@ class Connection:
         """Dispatch has been told that there is something to do."""
         self.ended = False
         """Nothing more will be read."""
+        self.last_word: PerdureError | None = None
+        """Why the framing broke, until that is told."""
         self.mute = False
         """Nothing more can be sent: the client is gone, or does not listen."""
         self.closed = False
@@ -198,4 +202,4 @@ class Connection:
     @property
     def over(self) -> bool:
         """Whether nothing more will come of this connection: it can be closed."""
-        return self.ended and not (self.frames or self.in_flight or self.unsent_bytes)
+        return self.ended and not (self.frames or self.in_flight or self.unsent_bytes or self.last_word)

@@ -76,11 +76,12 @@ class Dispatch:
         connection.ended = True
 
     def check_framing(self, connection: Connection) -> None:
-        """Answer, once, that the framing is broken; the connection is over when everything before is answered."""
+        """Take note that the framing is broken: once everything before is answered, that is told, and it is over."""
         failure = connection.splitter.failure
         if failure is not None and not connection.ended:
             connection.ended = True
-            self._refuse(Pending(self.answered, connection, jsonrpc.NULL_ID), failure)
+            connection.last_word = failure
+            self._tell_last_word(connection)
 
     def advance(self, connection: Connection) -> None:
         """Let go on whatever may: commands that waited, then lines that were not looked at."""
@@ -97,8 +98,9 @@ class Dispatch:
                 else:
                     return
             if not connection.frames or connection.in_flight >= self.limits.in_flight_max:
-                return
+                break
             self._take(connection, connection.frames.popleft())
+        self._tell_last_word(connection)
 
     def stop(self, reason: str) -> None:
         """From now on answer `shutting_down` to whatever has not left for its actor."""
@@ -111,6 +113,16 @@ class Dispatch:
         connection.frames.clear()
         connection.waiting.clear()
         self.outbox.forget(connection)
+
+    def _tell_last_word(self, connection: Connection) -> None:
+        """Answer what broke the framing; it names no request, so a client takes it for the answer to all that is open.
+
+        Therefore everything sent before is answered first.
+        """
+        failure = connection.last_word
+        if failure is not None and not (connection.frames or connection.in_flight):
+            connection.last_word = None
+            self._refuse(Pending(self.answered, connection, jsonrpc.NULL_ID), failure)
 
     def _take(self, connection: Connection, frame: bytes) -> None:
         try:
