@@ -11,25 +11,30 @@ from typing import Any
 
 import pytest
 
-from tests.kit.perdure import Perdure, Wire, frame, perdure
+from tests.kit.perdure import Perdure, Wire, perdure
 
-TASK = frozenset(
+
+def _members(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+TASK = _members(
     "id description status tool created_at updated_at started_at completed_at logs result error priority session_id "
-    "depends_on attempts max_attempts worker lease lease_expires_at metadata rev".split()
+    "depends_on attempts max_attempts worker lease lease_expires_at metadata rev"
 )
-SESSION = frozenset(
+SESSION = _members(
     "id title provider model working_directory created_at last_accessed_at message_count status outcome closed_at "
     "closed_reason alias external_ids parent_id parent_candidates parent_candidates_omitted identity_resolution "
     "fingerprints transcript_files git cwd first_prompt_preview task_ids projects activity last_progress_at "
-    "current_turn_id metadata rev".split()
+    "current_turn_id metadata rev"
 )
-RUN = frozenset(
+RUN = _members(
     "id task_id session_id tool attempt argv cwd pid pid_started status exit_code signal started_at ended_at "
-    "vendor_session_id result error stdout stderr rev".split()
+    "vendor_session_id result error stdout stderr rev"
 )
-HEALTH = frozenset(
+HEALTH = _members(
     "status reasons state_dir_exists writeable disk_free_bytes last_save_time last_save_age_s backup_count journal "
-    "actors watchdog quarantine_count".split()
+    "actors watchdog quarantine_count"
 )
 NEW_SESSION = {"title": "Login", "provider": "anthropic", "model": "opus", "working_directory": "/home/me/project"}
 
