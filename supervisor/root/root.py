@@ -12,6 +12,7 @@ code is 128 plus the signal's number, as of a process that died of it. SIGHUP re
 """
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -22,7 +23,6 @@ from typing import Final
 import trio
 
 from supervisor.config import Config
-from supervisor.logs import get_logger
 from supervisor.root.desk import RootDesk
 from supervisor.root.errors import CannotRun
 from supervisor.root.holdings import take_hold
@@ -31,8 +31,10 @@ from supervisor.root.stdio import Stdio
 from supervisor.root.strangers import reap_strangers
 
 EXIT_BY_SIGNAL: Final = 128
+ECHO_S: Final = 0.1
+"""One order may arrive twice: timeout(1) and shells signal the process and its group. Nobody repeats one this fast."""
 
-_log: Final = get_logger("supervision:root")
+_OBEYED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run(options: RootOptions) -> int:
@@ -52,9 +54,11 @@ def run(options: RootOptions) -> int:
 
 async def _hold_and_serve(options: RootOptions) -> int:
     with (
-        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
+        trio.open_signal_receiver(*_OBEYED) as signals,
         contextlib.ExitStack() as stack,
     ):
+        # Last of all: an order that comes when everything is over must not change the exit code any more.
+        stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, _OBEYED)
         stdio = Stdio.take() if options.stdio else None
         holdings = take_hold(options, stack)
         desk = RootDesk(options, holdings)
@@ -72,13 +76,15 @@ async def _hold_and_serve(options: RootOptions) -> int:
 
 
 async def _obey(signals: AsyncIterator[int], desk: RootDesk) -> None:
+    told_at_s = -math.inf
     async for number in signals:
         if number == signal.SIGHUP:
             desk.reload()
-        elif desk.stopping:
-            desk.stop_at_once(EXIT_BY_SIGNAL + number)
-        else:
+        elif not desk.stopping:
             desk.stop(signal.Signals(number).name)
+            told_at_s = trio.current_time()
+        elif trio.current_time() - told_at_s > ECHO_S:
+            desk.stop_at_once(EXIT_BY_SIGNAL + number)
 
 
 async def _serve_stdio(stdio: Stdio, address: str, config: Config, desk: RootDesk) -> None:
