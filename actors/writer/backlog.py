@@ -81,6 +81,7 @@ class Backlog:
             self._due_s = self._now() + self._desk.settings.retry_s
             self._desk.log.warning("files behind the journal could not be written", error=str(error))
         else:
+            self._desk.log.debug("files written behind", files=len(portion), seq=portion.seq, left=len(self.behind))
             for path in written.edited:
                 self._desk.log.warning("a file was edited meanwhile: the edited copy is in quarantine", path=path)
         self._desk.ledger.files_backlog = len(self.behind)

@@ -78,6 +78,7 @@ class Saving:
         }
         self._desk.ledger.last_save = {**told, "at": self._desk.clock.stamp(), "monotonic_s": self._now()}
         self._desk.observer.saved(saved.duration_s)
+        self._desk.log.debug("saved", **told)
         self._desk.events.tell(Live("state:saved", told))
         self._desk.commit_thread.submit(partial(self._store.rotate, saved.seq), self._rotated)
         for letter in waiting:

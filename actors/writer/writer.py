@@ -75,6 +75,7 @@ class Writer:
         self._ledger.mode = Mode.OK
         self._ledger.reasons = []
         self._desk.observer.loaded(self._now() - begun_s)
+        self._desk.log.info("recovered", **{name: found for name, found in recovered.report.items() if found})
         self._desk.events.tell(Live("state:loaded", dict(recovered.report)))
 
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
@@ -214,6 +215,15 @@ class Writer:
     def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
         facts = sum(len(line.facts) for line in admitted.lines)
         self._desk.observer.committed(len(admitted.lines), facts, duration_s, appended.sync_s)
+        self._desk.log.debug(
+            "committed",
+            first_seq=appended.first_seq,
+            last_seq=appended.last_seq,
+            facts=facts,
+            bytes=appended.bytes,
+            duration_s=round(duration_s, 6),
+            sync_s=round(appended.sync_s, 6),
+        )
 
     async def _failed(self, proposals: Sequence[Proposal], error: Exception) -> None:
         """A write failed: tell it, believe nothing of the tail, and begin the journal anew."""
