@@ -42,6 +42,7 @@ def up(invocation: Invocation, stdio: bool, ready_fd: int | None) -> int:  # noq
                 state_path=config.state.path,
                 load_config=invocation.config,
                 stdio=stdio,
+                standby=config.supervisor.standby,
                 ready_fd=announcing_fd if ready_fd is None else ready_fd,
             )
         )

@@ -75,6 +75,7 @@ class Supervisor:
     stop_grace_s: float = _key(10.0, 0.01, 3600)
     on_exhausted: OnExhausted = _key("stop")
     slow_retry_s: float = _key(60.0, 0.01, DAY_S)
+    standby: bool = _key(default=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -38,7 +38,7 @@ class LineSplitter:
 
     def feed(self, data: bytes, now: float) -> list[bytes]:
         """Take what arrived at `now`; return the lines that are complete with it, blank ones left out."""
-        if self.failure is not None:
+        if self.failure is not None or not data:
             return []
         if not self._half and data.find(b"\n") == len(data) - 1 <= self._frame_bytes_max and not data.isspace():
             return [data[:-1]]  # one whole line: what arrives most of the time

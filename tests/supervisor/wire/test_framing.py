@@ -109,3 +109,7 @@ def test_a_stream_that_ends_between_lines_is_fine() -> None:
     splitter.feed(b"{}\n", 0.0)
     splitter.finish()
     assert splitter.failure is None
+
+
+def test_nothing_that_arrives_is_no_line() -> None:
+    assert LineSplitter().feed(b"", 0.0) == []
