@@ -274,6 +274,8 @@ async def running_core(
             for name in (*reversed(DOMAIN), "writer"):
                 core.lives[name].stopping.set()
     finally:
+        if core.desk.store is not None:  # the test failed, and the writer with it
+            core.desk.store.close()
         core.desk.close()
         for thread in (core.desk.commit_thread, core.desk.background_thread):
             assert thread.joined(PATIENCE_S)
