@@ -89,9 +89,11 @@ class Assembly:
         ask_shutdown: Callable[[], None],
         ask_reload: Callable[[], None],
         give_up: Callable[[str], None],
+        disk: Disk | None = None,
     ) -> None:
         config = birth.config
         self._birth = birth
+        self._disk = disk or Disk()
         self.mailboxes = {name: Mailbox(name, LETTERS_MAX) for name in DOMAIN}
         self.mailboxes["writer"] = Mailbox("writer", WRITER_LETTERS_MAX)
         refs = {name: Ref(mailbox) for name, mailbox in self.mailboxes.items()}
@@ -174,7 +176,7 @@ class Assembly:
             keys_kept_s=config.idempotency.keep_s,
         )
         return DiskStore(
-            disk=Disk(),
+            disk=self._disk,
             layout=Layout(self._birth.state_path),
             settings=self.storage_settings,
             limits=limits,

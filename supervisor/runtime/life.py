@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,10 +74,10 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
 class Runtime:
     """One runtime, from its assembly to its exit code."""
 
-    def __init__(self, link: RuntimeLink, birth: Birth) -> None:
+    def __init__(self, link: RuntimeLink, birth: Birth, *, assemble: Callable[..., Assembly] = Assembly) -> None:
         self._link = link
         self._birth = birth
-        self._assembly = Assembly(
+        self._assembly = assemble(
             birth,
             SystemClock(),
             ask_shutdown=lambda: link.send(Shutdown()),
