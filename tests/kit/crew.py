@@ -14,7 +14,6 @@ from typing import Any
 
 import attrs
 
-from actors.model.errors import PerdureError
 from supervisor.client import Client
 from tests.kit.perdure import WITHIN_S, Perdure
 
