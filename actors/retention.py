@@ -43,7 +43,12 @@ class Retention:
 
     def at(self) -> At:
         """Return the present circumstances of a decision."""
-        return At(stamp=self._place.clock.stamp(), rules=self._place.rules, steady=self._watch.doubt is None)
+        return At(
+            stamp=self._place.clock.stamp(),
+            rules=self._place.rules,
+            steady=self._watch.doubt is None,
+            held_since=str(self._place.ledger.identity.get("created_at") or ""),
+        )
 
     @property
     def due(self) -> bool:

@@ -44,6 +44,9 @@ class At:
     rules: Rules
     steady: bool = True
     """Whether the clock can be believed; while it cannot, nothing is archived because of its age."""
+    held_since: str = ""
+    """When this state directory was made. What it holds cannot have been unused here for longer: rows of another
+    program that were migrated or imported have their full time."""
 
 
 @attrs.frozen

@@ -40,7 +40,9 @@ def beyond_limit(draft: Draft, at: At) -> tuple[Fact, ...]:
 def overdue(draft: Draft, at: At) -> Decision:
     """Return the next slice of what leaves because it is unused for too long or beyond the limit."""
     changed = draft.changed("sessions")
-    unused = _archived(draft, changed, SLICE, "unused", at, _cutoff(at)) if at.rules.sessions_keep_days else ()
+    cutoff = later(at.stamp, -at.rules.sessions_keep_days * DAY_S)
+    ages = at.rules.sessions_keep_days and at.held_since <= cutoff
+    unused = _archived(draft, changed, SLICE, "unused", at, cutoff) if ages else ()
     excess = _excess(draft, changed, at)
     if unused or not at.rules.sessions_max or excess <= 0:
         return Decision(unused, ())
@@ -51,10 +53,6 @@ def _excess(draft: Draft, changed: dict[str, Row | None], at: At) -> int:
     durable = draft.tables.sessions.rows
     pending = sum((row is not None) - (row_id in durable) for row_id, row in changed.items())
     return len(durable) + pending - at.rules.sessions_max
-
-
-def _cutoff(at: At) -> str:
-    return later(at.stamp, -at.rules.sessions_keep_days * DAY_S)
 
 
 def _archived(

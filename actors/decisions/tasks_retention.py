@@ -45,6 +45,8 @@ def overdue(draft: Draft, at: At, after: Order | None) -> Slice:
     if not at.rules.archive_tasks_after_days or not at.steady:
         return Slice(Decision((), ()), None)
     cutoff = later(at.stamp, -at.rules.archive_tasks_after_days * DAY_S)
+    if at.held_since > cutoff:
+        return Slice(Decision((), ()), None)
     completed = draft.tables.tasks.by_status.get("completed")
     # Completed later than made: nobody made after the cutoff is overdue.
     walk = completed.irange(after, (cutoff, ""), inclusive=(False, False)) if completed is not None else ()

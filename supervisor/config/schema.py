@@ -96,7 +96,7 @@ class Tasks:
     """Tasks, their inline logs and their leases."""
 
     logs_kept: int = _key(1000, 0, 1_000_000, live=True)
-    archive_after_days: int = _key(90, 1, 36_500, live=True)
+    archive_after_days: int = _key(90, 0, 36_500, live=True)
     lease_s: float = _key(60.0, 0.01, 30 * DAY_S, live=True)
 
 
@@ -104,8 +104,8 @@ class Tasks:
 class Sessions:
     """How many sessions stay, and for how long."""
 
-    max: int = _key(100, 1, 10_000_000, live=True)
-    keep_days: int = _key(30, 1, 36_500, live=True)
+    max: int = _key(100, 0, 10_000_000, live=True)
+    keep_days: int = _key(30, 0, 36_500, live=True)
 
 
 @attrs.frozen(kw_only=True)

@@ -34,12 +34,13 @@ class Bench:
     rules: Rules = field(factory=Rules)
     stamp: str = START
     steady: bool = True
+    held_since: str = ""
     tables: Tables = field(factory=Tables)
     lines: list[Line] = field(factory=list)
 
     @property
     def at(self) -> At:
-        return At(stamp=self.stamp, rules=self.rules, steady=self.steady)
+        return At(stamp=self.stamp, rules=self.rules, steady=self.steady, held_since=self.held_since)
 
     def pass_s(self, seconds: float) -> None:
         self.stamp = later(self.stamp, seconds)

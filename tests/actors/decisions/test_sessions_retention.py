@@ -146,3 +146,12 @@ def test_while_the_clock_is_in_doubt_nobody_leaves(doubt: str) -> None:
     assert not overdue(bench.draft(), bench.at).facts
     bench.do(create(9))
     assert left(bench) == [0, 1, 2, 9]
+
+
+def test_what_was_migrated_has_its_full_time_from_then_on() -> None:
+    bench = with_sessions(Bench(rules=Rules(sessions_keep_days=30)), 1)
+    bench.pass_s(1000 * DAY_S)
+    bench.held_since = bench.stamp
+    assert not overdue(bench.draft(), bench.at).facts
+    bench.pass_s(31 * DAY_S)
+    assert len(overdue(bench.draft(), bench.at).facts) == 1

@@ -96,3 +96,12 @@ def test_a_task_without_a_time_of_completion_stays(bench: Bench) -> None:
     bench.tables.put_row("tasks", a_task("a", status="completed"))
     bench.pass_s(91 * DAY_S)
     assert leaving(bench) == []
+
+
+def test_what_was_migrated_has_its_full_time_from_then_on(bench: Bench) -> None:
+    put(bench, "a")
+    bench.pass_s(1000 * DAY_S)
+    bench.held_since = bench.stamp
+    assert leaving(bench) == []
+    bench.pass_s(91 * DAY_S)
+    assert leaving(bench) == ["a"]

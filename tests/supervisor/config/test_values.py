@@ -14,7 +14,7 @@ HERE = Path("/here")
 WHOLE, SECONDS, SWITCH, WORD, TEXT, PATH = (
     KEYS[name]
     for name in (
-        "sessions.max",
+        "state.backups_kept",
         "supervisor.heartbeat_s",
         "chaos.enabled",
         "state.durability",
