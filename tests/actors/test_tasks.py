@@ -21,7 +21,14 @@ YEAR_S = 365 * DAY_S
 
 async def claimed(core: Core, lease_s: float = 60.0) -> Any:
     await core.ask("tasks", ask.TaskCreate(description="d", id="a"))
-    return await core.ask("tasks", ask.TaskClaim(worker="w", lease_s=lease_s))
+    task = await core.ask("tasks", ask.TaskClaim(worker="w", lease_s=lease_s))
+    return await settled(core, task)
+
+
+async def settled(core: Core, answer: Any) -> Any:
+    """Let the actor learn that what was answered is durable: a lease begins then, and the clock moves only after."""
+    await core.ask("tasks", ask.TaskList(limit=1))
+    return answer
 
 
 def status(core: Core, task_id: str = "a") -> str:
@@ -131,7 +138,7 @@ async def test_many_leases_that_end_together_are_all_given_back(tmp_path: Path) 
         for number in range(250):
             steps.append(Step("task.create", ask.TaskCreate(description="d", id=f"t{number}")))
             steps.append(Step("task.claim", ask.TaskClaim(worker="w")))
-        await core.ask("tasks", Steps(tuple(steps)))
+        await settled(core, await core.ask("tasks", Steps(tuple(steps))))
         core.clock.pass_s(61)
         core.wake("tasks")
         await core.until(lambda: core.ledger.tables.tasks.count("pending") == 250)
