@@ -95,6 +95,7 @@ class Domain:
                     self._draft.pending_keys.pop(proposal.command.key, None)
         elif isinstance(tell, Forget):
             self._draft.clear()
+            self._epoch = self._place.ledger.epoch
 
     def due_in_s(self) -> float:
         """Nothing is due by itself."""
@@ -135,7 +136,10 @@ class Domain:
                 return self._decide(request, at)
             answer = query(self._place.ledger.tables, request.params, at)
         except PerdureError as error:
-            return self.answer(request, Failed(error))
+            if query is None:
+                return self.answer(request, Failed(error))
+            request.fail(error)  # it rests on what is durable
+            return None
         if not isinstance(answer, bytes):
             return Read(request, answer)
         request.done(answer)
@@ -169,6 +173,8 @@ class Domain:
 
     def _decide(self, request: Request, at: At) -> Proposal | None:
         handler = self._handlers[type(request.params)]
+        if not self._draft.pending and not self._draft.pending_keys:
+            self._epoch = self._place.ledger.epoch  # nothing here rests on an older one
         repeated = self._remembered(request)
         if repeated is not None:
             return self.answer(request, Done(handler.reply(self._draft, repeated.ids)))

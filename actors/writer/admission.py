@@ -2,12 +2,13 @@
 
 A proposal names the revs that it was decided on. The writer, who alone knows what is durable and what is in this batch
 before it, lets it pass only when they are still the rows' own. So a command that spans several actors' rows is atomic,
-and a proposal of an older epoch that still lay in a mailbox can do no harm.
+and a proposal of an older epoch that still lay in a mailbox can do no harm. An epoch ends with the writer's incarnation,
+and with a commit that failed: what was decided on the lost facts is decided again, barriers too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import attrs
 
@@ -25,7 +26,7 @@ class Admitted:
     """Nothing to write: answered when the lines are durable."""
 
 
-def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: frozenset[str]) -> Admitted:
+def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: Set[str]) -> Admitted:
     """Judge a batch; refused commands go home to be decided again, those written before a crash are answered."""
     revs: dict[tuple[str, str], int] = {}
     keys: set[str] = set()
@@ -42,11 +43,18 @@ def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: f
             lines.append(proposal)
         else:
             refused.append(proposal)
-    _send_home(refused)
+    send_home(refused)
     return Admitted(lines, barriers)
 
 
-def _answer_or_refuse(proposal: Proposal, replayed: frozenset[str], refused: list[Proposal]) -> None:
+def send_home(refused: Sequence[Proposal]) -> None:
+    """Have commands decided again by the actors that decided them, on nothing but what is durable."""
+    for home in {proposal.home.name: proposal.home for proposal in refused}.values():
+        home.tell(Forget())
+        home.take_back([proposal.request for proposal in refused if proposal.home.name == home.name])
+
+
+def _answer_or_refuse(proposal: Proposal, replayed: Set[str], refused: list[Proposal]) -> None:
     """A line that recovery found was written before the crash: whoever waits for it is told so now."""
     if proposal.command.ref and proposal.command.ref in replayed:
         proposal.request.answer(proposal.outcome)
@@ -74,9 +82,3 @@ def _stage(proposal: Proposal, revs: dict[tuple[str, str], int], keys: set[str])
         revs[fact.kind.table, fact.id] = 0 if row is None else row.rev
     if proposal.command.key is not None:
         keys.add(proposal.command.key)
-
-
-def _send_home(refused: Sequence[Proposal]) -> None:
-    for home in {proposal.home.name: proposal.home for proposal in refused}.values():
-        home.tell(Forget())
-        home.take_back([proposal.request for proposal in refused if proposal.home.name == home.name])

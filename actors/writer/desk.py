@@ -77,6 +77,8 @@ class Desk:
     background_thread: IoThread = attrs.field(factory=lambda: IoThread("background"))
     savers: list[Letter] = attrs.field(factory=list)
     """Whoever waits for a snapshot."""
+    replayed: set[str] = attrs.field(factory=set)
+    """Commands whose lines were replayed and whose proposals may still lie in the mailbox, unanswered."""
     store: Store | None = None
     """The present incarnation's store; the next one closes it first."""
 

@@ -34,7 +34,7 @@ from actors.model.keys import Command
 from actors.model.state import Line
 from actors.storage.contract import Appended, Cut, Recovered, Store, cut_of
 from actors.storage.journal import JournalBroken
-from actors.writer.admission import Admitted, admit
+from actors.writer.admission import Admitted, admit, send_home
 from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
@@ -58,7 +58,6 @@ class Writer:
         self._desk = desk
         self._ledger = desk.ledger
         self._context = context
-        self._replayed: frozenset[str] = frozenset()
         self._retry_at_s = 0.0
         self._sync_at_s = float("inf")
 
@@ -89,6 +88,8 @@ class Writer:
                 self._ask_disk(letter)
         if proposals:
             await self._commit(proposals)
+        if not self._desk.mailbox.depth:
+            self._desk.replayed.clear()  # whoever waited for an answer since the crash has had it
 
     def due_in_s(self) -> float:
         """Return the seconds until the disk is tried again, files are due or the journal is to be synced."""
@@ -138,7 +139,7 @@ class Writer:
             await self._wait_for(self._desk.commit_thread, store.close)
 
     def _take_in(self, recovered: Recovered) -> None:
-        self._replayed = recovered.refs
+        self._desk.replayed |= recovered.refs
         ledger = self._ledger
         ledger.tables = recovered.tables
         ledger.epoch = max(ledger.epoch, recovered.epoch) + 1
@@ -174,10 +175,11 @@ class Writer:
             self._backlog.write_portion()
 
     async def _commit(self, proposals: Sequence[Proposal]) -> None:
+        admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._desk.replayed)
         if self._ledger.mode is not Mode.OK:
-            self._refuse(proposals, partial(ReadOnly, "the disk cannot be written: " + "; ".join(self._ledger.reasons)))
+            problem = "the disk cannot be written: " + "; ".join(self._ledger.reasons)
+            self._refuse(admitted, partial(ReadOnly, problem))
             return
-        admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._replayed)
         if admitted.lines:
             stamp = self._desk.clock.stamp()
             bodies = [_encode(_Body(stamp, line.command, line.facts))[1:-1] for line in admitted.lines]
@@ -185,7 +187,7 @@ class Writer:
             try:
                 appended: Appended = await self._wait_for(self._desk.commit_thread, partial(self._store.commit, bodies))
             except (OSError, JournalBroken) as error:
-                await self._failed([*admitted.lines, *admitted.barriers], error)
+                await self._failed(admitted, error)
                 return
             self._absorb(admitted.lines, appended, stamp)
             self._observe(admitted, appended, self._now() - begun_s)
@@ -225,12 +227,16 @@ class Writer:
             sync_s=round(appended.sync_s, 6),
         )
 
-    async def _failed(self, proposals: Sequence[Proposal], error: Exception) -> None:
-        """A write failed: tell it, believe nothing of the tail, and begin the journal anew."""
+    async def _failed(self, admitted: Admitted, error: Exception) -> None:
+        """A write failed: tell it, believe nothing of the tail, and begin the journal anew.
+
+        A new epoch begins, because what lies in the mailbox may rest on the facts that are lost.
+        """
         self._desk.log.error("a commit failed: nothing of it is acknowledged", error=str(error))
         self._ledger.mode = Mode.READ_ONLY
         self._ledger.reasons = [f"the journal could not be written: {error}"]
-        self._refuse(proposals, partial(StorageFailed, f"the journal could not be written: {error}"))
+        self._ledger.epoch += 1
+        self._refuse(admitted, partial(StorageFailed, f"the journal could not be written: {error}"))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
         await self._reopen()
 
@@ -253,13 +259,15 @@ class Writer:
         try:
             await self._wait_for(self._desk.commit_thread, self._store.sync)
         except (OSError, JournalBroken) as error:
-            await self._failed([], error)
+            await self._failed(Admitted((), ()), error)
 
-    def _refuse(self, proposals: Sequence[Proposal], make: Callable[[], PerdureError]) -> None:
-        for home in {proposal.home.name: proposal.home for proposal in proposals}.values():
+    def _refuse(self, admitted: Admitted, make: Callable[[], PerdureError]) -> None:
+        """Answer commands with an error; barriers rest on what is refused here, so they are decided again."""
+        for home in {proposal.home.name: proposal.home for proposal in admitted.lines}.values():
             home.tell(Forget())
-        for proposal in proposals:
+        for proposal in admitted.lines:
             proposal.fail(make())
+        send_home(admitted.barriers)
 
     async def _wait_for(self, thread: IoThread, call: Callable[[], T]) -> T:
         """Wait for a job and beat meanwhile: a slow disk is no hung actor."""
