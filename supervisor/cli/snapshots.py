@@ -6,8 +6,9 @@ from typing import Any
 
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
+from supervisor.cli.offline_work import working_offline
 from supervisor.cli.paper import FAINT, Cell, Column, Table
-from supervisor.cli.reach import runtime
+from supervisor.cli.reach import held_by, runtime
 from supervisor.cli.words import age, duration, local_time, scalar, size
 
 
@@ -30,9 +31,15 @@ def save(invocation: Invocation) -> None:
 
 @command("backups", example="perdure backups", data=True)
 def backups(invocation: Invocation) -> None:
-    """List the snapshots kept, the newest first: they lie beside state.json."""
-    with runtime(invocation) as perdure:
-        found = perdure.call("state.backups")
+    """List the snapshots kept, the newest first: they lie beside state.json. Works while nothing runs, too."""
+    if held_by(invocation.state_path).held:
+        with runtime(invocation) as perdure:
+            found = perdure.call("state.backups")
+    else:
+        from actors.storage.offline import backups as backups_offline
+
+        with working_offline(invocation) as works:
+            found = {"backups": backups_offline(works.path)}
     if invocation.as_json:
         invocation.screen.json(found)
     else:

@@ -102,6 +102,15 @@ def test_rebuild_sets_the_state_aside_and_builds_the_same(state: Path, capsys: C
     assert list((state / "quarantine").glob("*/state.json*"))
 
 
+def test_backups_are_listed_while_nothing_runs(state: Path, capsys: Captured) -> None:
+    name = "state.backup.20260101T000000.000000Z.0.json"
+    shutil.copy(state / "state.json", state / name)
+    assert run(["backups"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["SEQ", "AGE", "SAVED", "SIZE", "FILE"]
+    assert row.endswith(name)
+
+
 def test_migrate_says_what_it_would_do_and_changes_nothing(old: Path, capsys: Captured) -> None:
     before = files_of(old)
     assert run(["migrate", "--dry-run"]) == 0
