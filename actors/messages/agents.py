@@ -4,8 +4,8 @@ The runs actor never meets the host: a link (`supervisor.runtime.agents_link`) c
 protocol, which adds framing, attaching and acknowledging. Three rules hold whoever dies when:
 
 - `Spawn` is idempotent by run id until `Bury`: ordered twice, an agent runs once and `Started` is told twice.
-- Every byte of output has an offset in its stream and comes again, from the offset that the link names when it attaches,
-  until it was acknowledged.
+- Every byte of output has an offset in its stream. Until it was acknowledged it comes again, from the offset that the
+  link names when it attaches.
 - `Ended` comes after the last `Output` of its run, once for each time a link attaches, until `Bury`.
 
 An order given while no host is attached is lost. Whoever gave it decides anew when `Attached` comes: a run that is not
@@ -22,6 +22,7 @@ from msgspec import Meta
 OUTPUT_BYTES_MAX: Final = 64 << 10
 """Data of one `Output`."""
 
+RunId = Annotated[str, Meta(min_length=1, max_length=200)]
 Stream = Literal["stdout", "stderr"]
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
 
@@ -43,7 +44,7 @@ class Offsets(msgspec.Struct, frozen=True, kw_only=True):
 class Spawn(_Message, frozen=True):
     """Start an agent; `Started` or `NotStarted` answers."""
 
-    run_id: str
+    run_id: RunId
     argv: Annotated[tuple[str, ...], Meta(min_length=1)]
     """No shell; a name without a slash is looked for in the PATH of `env`."""
     env: dict[str, str]
@@ -58,14 +59,14 @@ class Spawn(_Message, frozen=True):
 class End(_Message, frozen=True):
     """End an agent's whole tree: SIGTERM, and SIGKILL after `grace_s`. A shorter grace replaces a longer one."""
 
-    run_id: str
+    run_id: RunId
     grace_s: Annotated[float, Meta(ge=0, le=86_400)]
 
 
 class Bury(_Message, frozen=True):
     """The end of the run is a durable fact: forget it. Ignored while it has not ended."""
 
-    run_id: str
+    run_id: RunId
 
 
 # News.
@@ -74,7 +75,7 @@ class Bury(_Message, frozen=True):
 class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     """A run that the host has: not buried yet."""
 
-    run_id: str
+    run_id: RunId
     pid: int
     pid_started: int
     ended: bool
@@ -94,7 +95,7 @@ class Attached(_Message, frozen=True):
 class Started(_Message, frozen=True):
     """The agent's process is there."""
 
-    run_id: str
+    run_id: RunId
     pid: int
     pid_started: int
     """In clock ticks since boot (field 22 of /proc/PID/stat): pid and start together are the identity of a process."""
@@ -103,7 +104,7 @@ class Started(_Message, frozen=True):
 class NotStarted(_Message, frozen=True):
     """There is no process, and the host keeps nothing of the run: it may be ordered again."""
 
-    run_id: str
+    run_id: RunId
     reason: str
     """For people: what is missing or refused, with its name."""
     code: str
@@ -113,7 +114,7 @@ class NotStarted(_Message, frozen=True):
 class Output(_Message, frozen=True):
     """Bytes that the agent wrote, at most `OUTPUT_BYTES_MAX`."""
 
-    run_id: str
+    run_id: RunId
     stream: Stream
     offset: Offset
     data: bytes
@@ -122,7 +123,7 @@ class Output(_Message, frozen=True):
 class Ended(_Message, frozen=True):
     """The agent is gone, its tree with it, and all that they wrote was told."""
 
-    run_id: str
+    run_id: RunId
     exit_code: int | None
     signal: int | None
     """Set instead of `exit_code` when a signal ended it."""

@@ -1,9 +1,10 @@
 """
 What the root and the agent host say to each other, in `frames` over a socketpair.
 
-`Serve` is the root's first word. Each `Door` carries a descriptor (SCM_RIGHTS): the host's end of a fresh connection with
-the runtime. The host says `Here` once, `Alive` again and again, and `DoorClosed` when a runtime's connection has ended,
-so that a runtime that lives on gets a new one. The end of the channel ends the host and every agent; so does SIGTERM.
+`Serve` is the root's first word. Each `Door` carries a descriptor (SCM_RIGHTS): the host's end of a fresh connection
+with the runtime. The host says `Here` once, `Alive` again and again, and `DoorClosed` when a runtime's connection has
+ended, so that a runtime that lives on gets a new one. The end of the channel ends the host and every agent; so does
+SIGTERM.
 """
 
 from __future__ import annotations

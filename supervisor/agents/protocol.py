@@ -15,8 +15,9 @@ What the runtime and the agent host say to each other: `actors.messages.agents`,
       ◄───────────────────────────────  Ended
       Bury  ─────────────────────────────────►   forgets the run
 
-`Attach` is the first frame of a connection and comes once. There is one connection at a time: a new one (the root makes
-them) replaces the former, of which nothing more is heard. Any error of the protocol ends the connection, never the host.
+`Attach` is the first frame of a connection and comes once. There is one connection at a time: a new one (the root
+makes them) replaces the former, of which nothing more is heard. Any error of the protocol ends the connection, never
+the host.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from actors.messages.agents import (
     Offset,
     Offsets,
     Output,
+    RunId,
     Spawn,
     Started,
     Stream,
@@ -52,13 +54,13 @@ class Attach(_Message, frozen=True):
     """Begin: send everything from these offsets on. Runs that are not named go on from what was acknowledged."""
 
     version: int
-    runs: dict[str, Offsets]
+    runs: dict[RunId, Offsets]
 
 
 class Acknowledge(_Message, frozen=True):
     """The stream's bytes before `offset` are safely written."""
 
-    run_id: str
+    run_id: RunId
     stream: Stream
     offset: Offset
 

@@ -1,0 +1,76 @@
+"""
+What an agent wrote and nobody has acknowledged yet: a window over one stream, numbered by offset. Pure.
+
+::
+
+    0 ......... start ........... sent ........... end ──► (read from the pipe)
+      forgotten      sent, kept         to be sent
+
+`end - start` never exceeds `UNACKNOWLEDGED_BYTES_MAX`: at that point the pipe is not read any more, it fills up, and
+the agent blocks in its write. So nothing is dropped while no runtime is there, and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from supervisor.agents.frames import ProtocolBroken
+
+UNACKNOWLEDGED_BYTES_MAX: Final = 256 << 10
+"""For each stream: four full pipes, which keeps the link busy while the writer works."""
+
+
+class Window:
+    """The bytes of one stream from `start`, the first that is not acknowledged, to `end`."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.sent = 0
+        """Up to here the present connection has had them."""
+        self._bytes = bytearray()
+
+    @property
+    def end(self) -> int:
+        """How many bytes were ever taken."""
+        return self.start + len(self._bytes)
+
+    @property
+    def room(self) -> int:
+        """How many more bytes may be taken now."""
+        return UNACKNOWLEDGED_BYTES_MAX - len(self._bytes)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the present connection has had everything."""
+        return self.sent == self.end
+
+    def take(self, data: bytes) -> None:
+        """Add what was read, `room` bytes at most."""
+        self._bytes += data
+
+    def acknowledge(self, offset: int) -> None:
+        """Forget the bytes before `offset`. Raises `ProtocolBroken` when it lies beyond what was sent."""
+        if offset > self.sent:
+            raise ProtocolBroken(f"byte {offset} is acknowledged and {self.sent} were sent")
+        if offset > self.start:
+            del self._bytes[: offset - self.start]
+            self.start = offset
+
+    def rewind(self, offset: int | None) -> None:
+        """
+        Send again from `offset` on, to a new connection, and forget what is before it; None: from `start` on.
+
+        What was acknowledged is gone: an offset before `start` means `start`, and the receiver sees the gap. One beyond
+        `end` means `end`: the receiver claims bytes that were never read, and will not get others in their place.
+        """
+        self.sent = self.start if offset is None else min(max(offset, self.start), self.end)
+        self.acknowledge(self.sent)
+
+    def next_chunk(self, bytes_max: int) -> tuple[int, bytes] | None:
+        """Return the next bytes to send with their offset, and count them as sent; None when all were."""
+        if self.is_sent:
+            return None
+        offset = self.sent
+        data = bytes(self._bytes[offset - self.start : offset - self.start + bytes_max])
+        self.sent += len(data)
+        return offset, data
