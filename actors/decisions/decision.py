@@ -15,6 +15,7 @@ from actors.model.session import Session
 from actors.model.state import Lookup
 from actors.model.tables import Row, decode_session, decode_task
 from actors.model.task import ATTEMPTS_DEFAULT, Task
+from actors.running.rules import RunRules
 
 encode = msgspec.json.Encoder().encode
 
@@ -34,6 +35,7 @@ class Rules:
     """Sessions unused for longer are archived; 0 means for ever."""
     archive_tasks_after_days: float = 90.0
     """Tasks completed longer ago are archived; 0 means never."""
+    runs: RunRules = attrs.field(factory=RunRules)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,4 +1,5 @@
-"""The runs' table: by id for lists, by task, and the live ones by session, which nothing may archive meanwhile."""
+"""The runs' table: by id for lists, by task, and the live ones: by session, which nothing may archive meanwhile, and
+Perdure's own, which wait for their turn or for their agent."""
 
 from __future__ import annotations
 
@@ -17,6 +18,10 @@ class Runs(Table[RunRow]):
         super().__init__()
         self.by_id: SortedList[str] = SortedList()
         self.by_task: dict[str, set[str]] = {}
+        self.queued: SortedList[str] = SortedList()
+        """Perdure's own that wait; the ids grow with time."""
+        self.active: SortedList[str] = SortedList()
+        """Perdure's own that have an agent, or are about to."""
         self._live_by_session: dict[str, set[str]] = {}
 
     def put(self, row: RunRow) -> None:
@@ -31,6 +36,8 @@ class Runs(Table[RunRow]):
             self.by_task.setdefault(row.task_id, set()).add(row.id)
         if row.session_id is not None and row.status in LIVE:
             self._live_by_session.setdefault(row.session_id, set()).add(row.id)
+        if row.is_own and row.status in LIVE:
+            (self.queued if row.status == "queued" else self.active).add(row.id)
 
     def remove(self, row_id: str) -> None:
         """Take the row out."""
@@ -43,7 +50,13 @@ class Runs(Table[RunRow]):
         """Yield the runs of a session that have not ended."""
         return (self.rows[run_id] for run_id in self._live_by_session.get(session_id, ()))
 
+    def of_task(self, task_id: str) -> list[RunRow]:
+        """Return the runs of a task, the oldest first."""
+        return [self.rows[run_id] for run_id in sorted(self.by_task.get(task_id, ()))]
+
     def _unlink(self, row: RunRow) -> None:
+        if row.is_own and row.status in LIVE:
+            (self.queued if row.status == "queued" else self.active).remove(row.id)
         for index, name in ((self.by_task, row.task_id), (self._live_by_session, row.session_id)):
             found = index.get(name) if name is not None else None
             if name is not None and found is not None:

@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from actors.model.run import Run
+from actors.model.run import CARRIER, Run
 from actors.model.session import Session
 from actors.model.task import Task
 
@@ -64,6 +64,8 @@ class RunRow(Row, frozen=True, gc=False, kw_only=True):
     status: str
     task_id: str | None
     session_id: str | None
+    is_own: bool
+    """Whether Perdure itself carries it out."""
 
 
 class _TaskColumns(msgspec.Struct):
@@ -97,6 +99,7 @@ class _RunColumns(msgspec.Struct):
     rev: int
     task_id: str | None = None
     session_id: str | None = None
+    carrier: str | None = None
 
 
 class _AnyColumns(msgspec.Struct):
@@ -171,6 +174,7 @@ def run_row(encoded: bytes) -> RunRow:
         status=sys.intern(columns.status),
         task_id=columns.task_id,
         session_id=columns.session_id,
+        is_own=columns.carrier == CARRIER,
     )
 
 

@@ -1,0 +1,219 @@
+"""How a run ends and what becomes of its task: one journal line for both (SPEC section 8).
+
+What the end means (`verdict`), the first line that fits:
+
+    why it was ended / how it went         run            task
+    stopped                                cancelled      cancelled
+    withdrawn (task.cancel, task.delete)   cancelled      pending: whoever withdrew it goes on
+    no process                             failed_to_start  failed, or tried again
+    a good result, then 0 or killed        exited         completed: agents hang after their result
+    the host is gone                       interrupted    tried again, at no cost; resumed where that is possible
+    wall time, silence                     timed_out      failed, or tried again
+    the agent said that it failed          exited         failed, or tried again
+    0                                      exited         completed
+    any other status, a signal             exited         failed, or tried again
+
+A resumed run that fails is tried afresh, once and at no cost: what failed may be the resuming.
+"""
+
+from __future__ import annotations
+
+import signal as signals
+from typing import Any, Final
+
+import attrs
+
+from actors.decisions.decision import NOTHING, At, Decision, patch
+from actors.decisions.runs import AGENT_ERROR, STOPPED, WITHDRAWN, ending_of, queued, tool_named
+from actors.decisions.tasks import RELEASED
+from actors.model.draft import Draft
+from actors.model.errors import PerdureError
+from actors.model.facts import Fact
+from actors.model.run import ACTIVE, Run, next_status
+from actors.model.tables import RunRow, decode_run, decode_task
+from actors.model.task import Task
+from actors.model.task import next_status as next_task_status
+from actors.running.tools import Retry
+
+KILLED: Final = frozenset({128 + signals.SIGTERM, 128 + signals.SIGKILL})
+"""Exit codes of programs that say so when a signal ended them."""
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """What was seen of a run's end."""
+
+    happening: str
+    """exit, refuse (there is no process) or interrupt (the host is gone)."""
+    exit_code: int | None = None
+    signal: int | None = None
+    stdout_bytes: int | None = None
+    """None: as far as is known from before."""
+    stderr_bytes: int | None = None
+    reason: str = ""
+    """For people: why there is no process, or the agent's last complaint."""
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What an end means."""
+
+    happening: str
+    """What happens to the run, as its transition table names it."""
+    task: str
+    """complete, fail, cancel, withdraw, interrupt: what happens to the task."""
+    error: dict[str, str] | None = None
+    retryable: bool = False
+
+
+def ended(draft: Draft, run_id: str, ending: Ending, at: At) -> Decision:
+    """A run is over: its end, its task's change and the run that follows, in one line."""
+    row = draft.row("runs", run_id)
+    run = decode_run(row.encoded) if isinstance(row, RunRow) and row.is_own else None
+    if run is None or run.status not in ACTIVE:
+        return NOTHING
+    tool = tool_named(run.tool, at)
+    found = verdict(run, ending, Retry() if tool is None else tool.retry)
+    facts = [patch(draft, "runs", "run.ended", run.id, _end_of(run, ending, found, at))]
+    task_row = draft.row("tasks", run.task_id or "")
+    task = decode_task(task_row.encoded) if task_row is not None else None
+    if task is not None and task.status == "running" and task.lease is None:
+        facts.extend(_consequence(draft, task, run, found, at))
+    return Decision(tuple(facts), (run.id,))
+
+
+def verdict(run: Run, ending: Ending, retry: Retry) -> Verdict:
+    """Return what an end means: the table in the module's text."""
+    why = ending_of(run)
+    said_failed = isinstance(run.error, dict) and run.error.get("kind") == AGENT_ERROR
+    killed = ending.signal is not None or ending.exit_code in KILLED
+    if why in {STOPPED, WITHDRAWN}:
+        return Verdict(happening="cancel", task="cancel" if why == STOPPED else "withdraw", error=run.error)
+    if ending.happening == "refuse":
+        error = _error("failed_to_start", ending.reason)
+        return Verdict(happening="refuse", task="fail", error=error, retryable=retry.failed_to_start)
+    if run.result is not None and not said_failed and (killed or not ending.exit_code):
+        return Verdict(happening="exit", task="complete")
+    if ending.happening == "interrupt":
+        return Verdict(happening="interrupt", task="interrupt", error=_error("interrupted", ending.reason))
+    if why is not None:
+        return Verdict(happening="time_out", task="fail", error=run.error, retryable=retry.timed_out)
+    if said_failed:
+        return Verdict(happening="exit", task="fail", error=run.error, retryable=retry.is_error)
+    if ending.signal is not None:
+        error = _error("signal", _signal_name(ending.signal))
+        return Verdict(happening="exit", task="fail", error=error, retryable=retry.signals)
+    if ending.exit_code == 0:
+        return Verdict(happening="exit", task="complete")
+    error = _error("exit_code", ending.reason or f"exit code {ending.exit_code}")
+    fits = retry.exit_codes is None or ending.exit_code in retry.exit_codes
+    return Verdict(happening="exit", task="fail", error=error, retryable=fits)
+
+
+def interruptions(draft: Draft, run: Run) -> int:
+    """Return how many runs of the task in a row, up to and without this one, were interrupted."""
+    number = 0
+    for row in reversed(_before(draft, run)):
+        if row.status != "interrupted":
+            break
+        number += 1
+    return number
+
+
+def was_resumed(draft: Draft, run: Run) -> bool:
+    """Return whether a run took up the conversation of the one before it."""
+    before = _before(draft, run)
+    if run.vendor_session_id is None or not before:
+        return False
+    return decode_run(before[-1].encoded).vendor_session_id == run.vendor_session_id
+
+
+def _before(draft: Draft, run: Run) -> list[RunRow]:
+    """Return the task's earlier runs, the oldest first: ids grow with time."""
+    of_task = draft.tables.runs.of_task(run.task_id) if run.task_id is not None else []
+    return [row for row in of_task if row.is_own and row.id < run.id]
+
+
+def _consequence(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> list[Fact]:
+    """Return what the end means for the task, and the run that follows, if one does."""
+    if found.task == "complete":
+        result = run.result if run.result is not None else {"exit_code": 0}
+        return [_over(draft, task, "complete", "task.completed", at, result=result, error=None)]
+    if found.task == "cancel":
+        error = {"kind": "cancelled", "message": "its run was stopped"}
+        return [_over(draft, task, "cancel", "task.cancelled", at, error=error)]
+    if found.task == "withdraw":
+        return [_given_back(draft, task, run.attempt - 1, at)]
+    following = _following(draft, task, run, found, at)
+    if isinstance(following, Fact):
+        spent = run.attempt if following_attempt(following) > run.attempt else run.attempt - 1
+        return [_given_back(draft, task, spent, at), following]
+    return [_over(draft, task, "fail", "task.failed", at, error=following or found.error)]
+
+
+def following_attempt(fact: Fact) -> int:
+    """Return the attempt that a queued run is."""
+    attempt: int = fact.members()["attempt"]
+    return attempt
+
+
+def _following(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> Fact | dict[str, str] | None:
+    """Return the run that comes next, or why none does (None: what the run's own end says)."""
+    rules = at.rules.runs
+    try:
+        if found.task == "interrupt":
+            if interruptions(draft, run) >= rules.interruptions_max:
+                return _error("interrupted", f"interrupted {rules.interruptions_max + 1} times in a row")
+            return queued(draft, task, run.attempt, at, resume_id=run.vendor_session_id)
+        if was_resumed(draft, run):
+            return queued(draft, task, run.attempt, at)
+        if found.retryable and run.attempt < task.max_attempts:
+            return queued(draft, task, run.attempt + 1, at)
+    except PerdureError as error:  # the tool is not configured any more
+        return _error("failed_to_start", error.message)
+    return None
+
+
+def _end_of(run: Run, ending: Ending, found: Verdict, at: At) -> dict[str, Any]:
+    streams = {
+        name: {"bytes": stream.bytes if size_bytes is None else size_bytes, "path": stream.path}
+        for name, stream, size_bytes in (
+            ("stdout", run.stdout, ending.stdout_bytes),
+            ("stderr", run.stderr, ending.stderr_bytes),
+        )
+    }
+    return {
+        "status": next_status(run.id, run.status, found.happening),
+        "exit_code": ending.exit_code,
+        "signal": ending.signal,
+        "ended_at": at.stamp,
+        "error": found.error,
+        **streams,
+    }
+
+
+def _over(draft: Draft, task: Task, happening: str, op: str, at: At, **changes: Any) -> Fact:
+    status = next_task_status(task.id, task.status, happening)
+    ended_now = RELEASED | {"status": status, "completed_at": at.stamp, "updated_at": at.stamp}
+    return patch(draft, "tasks", op, task.id, ended_now | changes)
+
+
+def _given_back(draft: Draft, task: Task, attempts: int, at: At) -> Fact:
+    changes = RELEASED | {
+        "status": next_task_status(task.id, task.status, "release"),
+        "started_at": None,
+        "updated_at": at.stamp,
+        "attempts": attempts,
+    }
+    return patch(draft, "tasks", "task.requeued", task.id, changes)
+
+
+def _error(kind: str, message: str) -> dict[str, str]:
+    return {"kind": kind, "message": message}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"ended by {signals.Signals(number).name}"
+    except ValueError:
+        return f"ended by signal {number}"

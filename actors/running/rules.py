@@ -1,0 +1,30 @@
+"""The configuration of runs, as far as decisions and the actor depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from actors.running.tools import SHELL, SHELL_TOOL, Tool
+
+
+@attrs.frozen(kw_only=True)
+class RunRules:
+    """Times in seconds."""
+
+    concurrency: int = 4
+    """Agents at once."""
+    interruptions_max: int = 3
+    """Interruptions in a row that cost no attempt; the next one fails the task."""
+    grace_s: float = 10.0
+    """Between SIGTERM and SIGKILL."""
+    backoff_base_s: float = 1.0
+    backoff_factor: float = 2.0
+    backoff_max_s: float = 300.0
+    """The delay before a failed attempt is repeated is drawn between nothing and an exponential ceiling."""
+    tools: Mapping[str, Tool] = attrs.field(factory=lambda: {SHELL: SHELL_TOOL})
+    env: Mapping[str, str] = attrs.field(factory=dict)
+    """What every agent's environment begins with."""
+    cwd: str = "/"
+    """Where agents work when neither the tool, nor the task, nor its session says so."""
