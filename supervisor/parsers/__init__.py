@@ -1,7 +1,7 @@
 """What agents print, read as it comes: pure, incremental, harmless whatever the bytes are.
 
-One module per format; `FORMATS` is the table. A parser only notices: the vendor's session id, the last word, complaints.
-The bytes themselves are kept elsewhere, whole, whether anything was noticed in them or not.
+One module per format; `FORMATS` is the table. A parser only notices: the vendor's session id, the last word,
+complaints. The bytes themselves are kept elsewhere, whole, whether anything was noticed in them or not.
 """
 
 from __future__ import annotations
