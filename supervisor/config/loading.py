@@ -15,6 +15,7 @@ import attrs
 from supervisor.config.errors import ConfigError, Violation
 from supervisor.config.schema import KEYS, ORDER, SECTIONS, Config
 from supervisor.config.sources import (
+    TOOLS,
     Layer,
     Sourced,
     default_file,
@@ -25,6 +26,7 @@ from supervisor.config.sources import (
     from_tables,
 )
 from supervisor.config.state_path import CONFIG_VARIABLE, dotenv_values
+from supervisor.config.tools import merged, problems_of
 from supervisor.masking import mask
 
 WIRE_SOURCE = "the configuration handed over by the root process"
@@ -66,25 +68,28 @@ def resolve(
     given = {name: value for name, value in (options or {}).items() if value is not None}
     layers = [
         from_file(default_file(), cwd),
+        from_file(default_file("tools.toml"), cwd),
         from_dotenv(cwd),
         from_environment(environ, cwd),
         from_options(given, cwd),
     ]
     named = config_path or environ.get(CONFIG_VARIABLE) or _config_of_dotenv(cwd)
     if named:
-        layers.insert(1, from_file(cwd / Path(named).expanduser(), cwd))
+        layers.insert(2, from_file(cwd / Path(named).expanduser(), cwd))
     return _merged(layers)
 
 
 def to_wire(config: Config) -> dict[str, dict[str, Any]]:
     """`config` as sections of JSON values."""
-    return {
+    sections: dict[str, dict[str, Any]] = {
         section: {
             field: str(value) if isinstance(value, Path) else value
             for field, value in attrs.asdict(getattr(config, section)).items()
         }
         for section in SECTIONS
     }
+    sections[TOOLS] = {name: dict(table) for name, table in config.tools.items()}
+    return sections
 
 
 def from_wire(tables: Mapping[str, object]) -> Config:
@@ -133,7 +138,26 @@ def _merged(layers: list[Layer]) -> Resolved:
         )
         for section, kind in SECTIONS.items()
     }
-    return Resolved(config=Config(**sections), sources={name: sourced.source for name, sourced in values.items()})
+    return Resolved(
+        config=Config(**sections, tools=_tools(layers)),
+        sources={name: sourced.source for name, sourced in values.items()},
+    )
+
+
+def _tools(layers: list[Layer]) -> Mapping[str, Mapping[str, Any]]:
+    """The tools of all layers, one over the other; raises ConfigError with everything that is wrong with them."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for layer in layers:
+        for name, table in layer.tools.items():
+            found[name] = merged(found.get(name, {}), table)
+    wrong = [
+        Violation(source="configuration", key=f"{TOOLS}.{name}.{key}".rstrip("."), problem=problem, nearest=nearest)
+        for name, table in found.items()
+        for key, problem, nearest in problems_of(table)
+    ]
+    if wrong:
+        raise ConfigError.of(tuple(wrong))
+    return found
 
 
 def _out_of_order(values: Mapping[str, Sourced]) -> list[Violation]:

@@ -9,7 +9,7 @@ not built has no key.
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
 
@@ -170,6 +170,8 @@ class Config:
     chaos: Chaos = attrs.field(factory=Chaos)
     log: Log = attrs.field(factory=Log)
     health: Health = attrs.field(factory=Health)
+    tools: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """[tools.NAME] as written, judged and merged (`config.tools`); their names are the user's, so they are no keys."""
 
 
 @attrs.frozen(kw_only=True)
@@ -224,7 +226,7 @@ ORDER = (
 
 
 SECTIONS: Mapping[str, type] = types.MappingProxyType(
-    {section.name: cast("type", section.type) for section in attrs.fields(Config)}
+    {section.name: cast("type", section.type) for section in attrs.fields(Config) if section.name != "tools"}
 )
 """Section name to its class."""
 

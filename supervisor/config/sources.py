@@ -22,6 +22,7 @@ NEAREST_CUTOFF = 0.6
 """difflib's own default: below it a suggestion misleads more often than it helps."""
 
 DOTENV = ".env"
+TOOLS = "tools"
 
 
 Convert = Callable[[Key, Any, Path], object]
@@ -42,6 +43,8 @@ class Layer:
 
     values: dict[str, Sourced] = attrs.field(factory=dict)
     violations: list[Violation] = attrs.field(factory=list)
+    tools: dict[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """[tools.NAME] by name."""
 
     def refuse(self, source: str, key: str, problem: str, nearest: str = "") -> None:
         """Note a mistake."""
@@ -55,11 +58,11 @@ class Layer:
             self.refuse(source, name, str(error))
 
 
-def default_file() -> Path:
-    """`default.toml`: in the installed package if it is there, else the checkout's."""
+def default_file(name: str = "default.toml") -> Path:
+    """A shipped file: in the installed package if it is there, else the checkout's."""
     package = Path(__file__).parents[1]
-    installed = package / "_configs" / "default.toml"
-    return installed if installed.exists() else package.parent / "configs" / "default.toml"
+    installed = package / "_configs" / name
+    return installed if installed.exists() else package.parent / "configs" / name
 
 
 def from_file(path: Path, directory: Path) -> Layer:
@@ -85,7 +88,9 @@ def from_tables(tables: Mapping[str, object], source: str, directory: Path) -> L
     """The layer of sections of typed values, `{"state": {"path": …}}`."""
     layer = Layer()
     for section, table in tables.items():
-        if section not in SECTIONS:
+        if section == TOOLS and isinstance(table, Mapping):
+            _take_tools(layer, table, source)
+        elif section not in SECTIONS:
             layer.refuse(source, section, "there is no such section", _nearest_section(section))
         elif not isinstance(table, Mapping):
             layer.refuse(source, section, f"is a section: write [{section}] and its keys below")
@@ -158,6 +163,14 @@ def _take_table(layer: Layer, section: str, table: Mapping[str, object], source:
             layer.take(source, name, checked, value, directory)
             continue
         layer.refuse(source, name, "there is no such key", _nearest_key(section, short))
+
+
+def _take_tools(layer: Layer, tools: Mapping[str, object], source: str) -> None:
+    for name, table in tools.items():
+        if isinstance(table, Mapping):
+            layer.tools[name] = table
+        else:
+            layer.refuse(source, f"{TOOLS}.{name}", f"is a tool: write [{TOOLS}.{name}] and its keys below")
 
 
 def _nearest_section(section: str) -> str:

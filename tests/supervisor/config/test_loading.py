@@ -29,7 +29,8 @@ def refused(
 def test_nothing_given_is_the_defaults(tmp_path: Path) -> None:
     config = load(environ=NO_ENVIRONMENT, cwd=tmp_path)
     assert config.state.path == tmp_path / "coding-agent-state"
-    assert to_wire(config) == to_wire(Config()) | {"state": to_wire(config)["state"]}
+    shipped = {name: to_wire(config)[name] for name in ("state", "tools")}
+    assert to_wire(config) == to_wire(Config()) | shipped
 
 
 def test_each_later_layer_wins_and_is_named_as_the_source(tmp_path: Path) -> None:

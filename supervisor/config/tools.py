@@ -1,0 +1,117 @@
+"""The tables `[tools.NAME]`: any names, the same members below each, judged as strictly as every other key.
+
+`Config.tools` holds them merged and plain, so that they travel to the runtime as JSON; `tools_of` gives the values that
+the runs actor works with.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from actors.running.tools import Limits, OutputFormat, Retry, Tool, expanded
+
+PLACEHOLDERS: Final = dict.fromkeys(("description", "task_id", "session_id", "result_path"), "x")
+
+Text = Annotated[str, Meta(min_length=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Bytes = Annotated[int, Meta(ge=1)]
+
+
+class _Limits(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    wall_s: Positive | None = None
+    silence_s: Positive | None = None
+    linger_s: Positive | None = 30.0
+    output_bytes: Bytes | None = None
+    memory_bytes: Bytes | None = None
+    files: Bytes | None = None
+
+
+class _Retry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    exit_codes: tuple[int, ...] | None = None
+    signals: bool = True
+    is_error: bool = True
+    timed_out: bool = False
+    failed_to_start: bool = False
+
+
+class _Tool(msgspec.Struct, forbid_unknown_fields=True):
+    argv: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    resume: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    output: OutputFormat = "text"
+    cwd: Text | None = None
+    env: dict[str, str] = {}
+    pass_env: tuple[Text, ...] = ()
+    limits: _Limits = msgspec.field(default_factory=_Limits)
+    retry: _Retry = msgspec.field(default_factory=_Retry)
+
+
+def tools_of(tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) -> dict[str, Tool]:
+    """Return the tools by name; `environ` is where the variables of `pass_env` are taken from."""
+    return {name: _tool(name, msgspec.convert(dict(table), _Tool), environ) for name, table in tables.items()}
+
+
+def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with another laid over it, key by key, tables inside it too."""
+    found = dict(lower)
+    for name, value in upper.items():
+        before = found.get(name)
+        inside = isinstance(value, Mapping) and isinstance(before, Mapping)
+        found[name] = merged(before, value) if inside and isinstance(before, Mapping) else value
+    return found
+
+
+def problems_of(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (key below the tool, problem, nearest right name) for what is wrong with one tool's table."""
+    known = {field.name for field in msgspec.structs.fields(_Tool)}
+    unknown = [name for name in table if name not in known]
+    for name in unknown:
+        near = difflib.get_close_matches(name, known, n=1)
+        yield name, "there is no such key", near[0] if near else ""
+    try:
+        tool = msgspec.convert({name: table[name] for name in table if name in known}, _Tool)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        yield where.rstrip("`").removeprefix("."), what, ""
+        return
+    for name, template in (("argv", tool.argv), ("resume", tool.resume or ())):
+        for argument in template:
+            yield from _placeholder_problems(name, argument)
+
+
+def _placeholder_problems(name: str, argument: str) -> Iterator[tuple[str, str, str]]:
+    """An unknown {word} is most likely a slip; braces around anything else are the command's own."""
+    rest = expanded([argument], PLACEHOLDERS)
+    for word in _words_in_braces(rest[0] if rest else ""):
+        near = difflib.get_close_matches(word, PLACEHOLDERS, n=1)
+        if near:
+            yield name, f"there is no placeholder {{{word}}}", near[0]
+
+
+def _words_in_braces(text: str) -> list[str]:
+    return [part.partition("}")[0] for part in text.split("{")[1:] if part.partition("}")[0].isidentifier()]
+
+
+def _tool(name: str, given: _Tool, environ: Mapping[str, str]) -> Tool:
+    exit_codes = given.retry.exit_codes
+    passed = {variable: environ[variable] for variable in given.pass_env if variable in environ}
+    return Tool(
+        name=name,
+        argv=given.argv,
+        resume=given.resume,
+        env={**passed, **given.env},
+        cwd=given.cwd,
+        output=given.output,
+        limits=Limits(**msgspec.structs.asdict(given.limits)),
+        retry=Retry(
+            exit_codes=None if exit_codes is None else frozenset(exit_codes),
+            signals=given.retry.signals,
+            is_error=given.retry.is_error,
+            timed_out=given.retry.timed_out,
+            failed_to_start=given.retry.failed_to_start,
+        ),
+    )
