@@ -8,8 +8,8 @@ One agent's life in the host, from its spawn to the burial of its run.
 
 The agent's tree dies with it in every case: when the agent left by itself, what it left behind gets
 `LEFTOVER_GRACE_S`; when it was told to end, the grace of that order. While the tree is not dead the agent stays a
-zombie (see `reaper`). Somebody out of reach may hold a pipe open beyond that: `DRAIN_S` after the death of the tree the pipe
-gives what it holds at that moment, and is closed.
+zombie (see `reaper`). Somebody out of reach may hold a pipe open beyond that: `DRAIN_S` after the death of the tree the
+pipe gives what it holds at that moment, and is closed.
 
 Nothing here waits: `advance` goes as far as it can at a moment, `wakes_at_s` says when to call it again at the latest.
 """
@@ -129,6 +129,10 @@ class Agent:
         """Whether its pid is still its own: it runs, or is a zombie."""
         return self.phase in (Phase.RUNNING, Phase.LEAVING)
 
+    def pipe(self, stream: Stream) -> Pipe:
+        """Return the pipe of a stream."""
+        return self.pipes[0] if stream == "stdout" else self.pipes[1]
+
     def started(self) -> Started:
         """Return the news of its start."""
         return Started(run_id=self.run_id, pid=self.identity.pid, pid_started=self.identity.started)
@@ -175,11 +179,6 @@ class Agent:
                 self._end_tree(now_s, look())
         if self.phase is Phase.DRAINING:
             self._drain(now_s)
-
-    def close(self) -> None:
-        """Let the pipes go."""
-        for pipe in self.pipes:
-            pipe.close()
 
     def _see_exit(self, now_s: float) -> None:
         if self._exit is None and (exited := reaper.peek(self.identity.pid)) is not None:

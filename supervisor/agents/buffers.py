@@ -49,12 +49,17 @@ class Window:
         self._bytes += data
 
     def acknowledge(self, offset: int) -> None:
-        """Forget the bytes before `offset`. Raises `ProtocolBroken` when it lies beyond what was sent."""
-        if offset > self.sent:
-            raise ProtocolBroken(f"byte {offset} is acknowledged and {self.sent} were sent")
+        """
+        Forget the bytes before `offset`. Raises `ProtocolBroken` when nobody can have had them.
+
+        It may lie beyond `sent`: bytes that were sent before the receiver began anew, and written all the same.
+        """
+        if offset > self.end:
+            raise ProtocolBroken(f"byte {offset} is acknowledged and {self.end} were read")
         if offset > self.start:
             del self._bytes[: offset - self.start]
             self.start = offset
+            self.sent = max(self.sent, offset)
 
     def rewind(self, offset: int | None) -> None:
         """

@@ -31,6 +31,8 @@ class Serve(_Message, frozen=True):
 class Door(_Message, frozen=True):
     """A connection with the runtime comes with this frame."""
 
+    number: int
+
 
 class Here(_Message, frozen=True):
     """The host serves."""
@@ -46,7 +48,9 @@ class Alive(_Message, frozen=True):
 
 
 class DoorClosed(_Message, frozen=True):
-    """The connection with the runtime has ended."""
+    """The connection with the runtime has ended, and no other has come in its place."""
+
+    number: int
 
 
 ToHost = Serve | Door

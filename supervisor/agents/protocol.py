@@ -15,9 +15,9 @@ What the runtime and the agent host say to each other: `actors.messages.agents`,
       ◄───────────────────────────────  Ended
       Bury  ─────────────────────────────────►   forgets the run
 
-`Attach` is the first frame of a connection and comes once. There is one connection at a time: a new one (the root
-makes them) replaces the former, of which nothing more is heard. Any error of the protocol ends the connection, never
-the host.
+`Attach` is the first frame of a connection; a later one begins anew (the runs actor was restarted). There is one
+connection at a time: a new one (the root makes them) replaces the former, of which nothing more is heard. Any error of
+the protocol ends the connection, never the host.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ class Shown:
     socket: str | None = None
     runtime_pid: int | None = None
     standby_pid: int | None = None
+    host_pid: int | None = None
 
 
 class Board:
@@ -75,7 +76,12 @@ class Board:
     def facts(self) -> Root:
         """The same for the runtime."""
         shown = self.shown
-        pids = {"root": os.getpid(), "runtime": shown.runtime_pid, "standby": shown.standby_pid}
+        pids = {
+            "root": os.getpid(),
+            "runtime": shown.runtime_pid,
+            "standby": shown.standby_pid,
+            "host": shown.host_pid,
+        }
         return Root(pids=pids, restarts=shown.restarts, last_error=shown.last_error, phase=shown.phase)
 
     def sentence(self) -> str:

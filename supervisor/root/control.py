@@ -44,6 +44,8 @@ class Hello(_Message, frozen=True):
     started_at: str
     """When the root started: UTC, ISO 8601 with milliseconds and Z."""
     log_level: str
+    doors_fd: int | None = None
+    """An inherited socket through which connections with the agent host come, each with one byte (SCM_RIGHTS)."""
 
 
 class Reload(_Message, frozen=True):

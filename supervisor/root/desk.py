@@ -19,6 +19,7 @@ from supervisor.root.board import Board, Phase
 from supervisor.root.control import Hello, Ready, Refused, Root, Stop
 from supervisor.root.errors import CannotRun, ExitCode, RuntimeGivenUp, RuntimeRefused
 from supervisor.root.holdings import Holdings
+from supervisor.root.host_child import HOST_STOP_S, Doors, HostChild, HostLaunch
 from supervisor.root.launch import Launch
 from supervisor.root.lock import now_text
 from supervisor.root.options import RootOptions
@@ -34,6 +35,8 @@ from supervisor.tree.supervisor import Supervisor
 
 BURIAL_S: Final = 15.0
 """Beyond its grace a runtime is killed and reaped; this is the tree's own bound above that."""
+
+AGENTS_PATH: Final = "root/agents"
 
 _log: Final = get_logger("supervision:root")
 
@@ -53,6 +56,7 @@ class RootDesk:
     _started_at: str = field(factory=now_text, init=False)
     _lives: list[RuntimeLife] = field(factory=list, init=False)
     _runtime: RuntimeLife | None = field(default=None, init=False)
+    _doors: Doors = field(factory=Doors, init=False)
     _served: trio.Event = field(factory=trio.Event, init=False)
     _stop_reason: str = field(default="", init=False)
     _exit_code: int = field(default=ExitCode.FINE, init=False)
@@ -122,7 +126,7 @@ class RootDesk:
 
     # What happens to runtimes (runtime_life.Desk).
 
-    def hello(self, incarnation: int) -> Hello:
+    def hello(self, incarnation: int, doors_fd: int) -> Hello:
         """Give the order that makes a process the runtime."""
         return Hello(
             config=to_wire(self._config),
@@ -132,6 +136,7 @@ class RootDesk:
             root_pid=os.getpid(),
             started_at=self._started_at,
             log_level=self._config.log.level,
+            doors_fd=doors_fd,
         )
 
     def stop_order(self) -> Stop:
@@ -146,6 +151,7 @@ class RootDesk:
     def took_office(self, life: RuntimeLife) -> None:
         """It is the runtime from now on."""
         self._runtime = life
+        self._doors.runtime_is(life)
         self._show_pids()
 
     def recovering(self) -> None:
@@ -183,22 +189,25 @@ class RootDesk:
         self._lives.remove(life)
         if self._runtime is life:
             self._runtime = None
+            self._doors.runtime_is(None)
         self._show_pids()
 
     # What is seen of it.
 
     def _on_event(self, event: TreeEvent) -> None:
         match event:
-            case ChildExited(expected=False, report=report) if report is not None:
-                _log.error("the runtime died", reason=report.message, uptime_s=report.uptime_s, crash_id=report.id)
+            case ChildExited(expected=False, report=report, path=path) if report is not None:
+                _log.error(f"{_who(path)} died", reason=report.message, uptime_s=report.uptime_s, crash_id=report.id)
                 self._board.show(last_error=report.message)
+            case ChildRestarting(path=path) if path.startswith(AGENTS_PATH):
+                _log.warning("starting the agent host again", delay_s=event.delay_s, exhausted=event.exhausted)
             case ChildRestarting():
                 self._board.show(restarts=self._board.shown.restarts + 1)
                 if self._runtime is None:
                     self._enter(Phase.SLOW_RETRY if event.exhausted else Phase.RESTARTING)
                 _log.warning("starting the runtime again", delay_s=event.delay_s, exhausted=event.exhausted)
-            case ChildStuck():
-                _log.critical("a dead runtime cannot be reaped", waited_s=event.waited_s)
+            case ChildStuck(path=path):
+                _log.critical(f"{_who(path)} is dead and cannot be reaped", waited_s=event.waited_s)
             case Escalated():
                 _log.critical("the runtime died too often", message=event.message)
             case _:
@@ -239,15 +248,45 @@ class RootDesk:
             )
             for name, stands_by in (("runtime", False), ("standby", True))[: 2 if self._options.standby else 1]
         )
+        intensity = Intensity(wanted.process_restarts_max, wanted.process_within_s)
+        backoff = Backoff(
+            base_s=wanted.backoff_base_s,
+            factor=wanted.backoff_factor,
+            max_s=wanted.backoff_max_s,
+            healthy_after_s=wanted.healthy_after_s,
+        )
         return SupervisorSpec(
             name="root",
-            children=children,
-            intensity=Intensity(wanted.process_restarts_max, wanted.process_within_s),
-            backoff=Backoff(
-                base_s=wanted.backoff_base_s,
-                factor=wanted.backoff_factor,
-                max_s=wanted.backoff_max_s,
-                healthy_after_s=wanted.healthy_after_s,
-            ),
+            children=(*self._hosting(intensity, backoff), *children),
+            intensity=intensity,
+            backoff=backoff,
             slow_retry_s=wanted.slow_retry_s if wanted.on_exhausted == "slow_retry" else None,
         )
+
+    def _hosting(self, intensity: Intensity, backoff: Backoff) -> tuple[SupervisorSpec, ...]:
+        """Give the agent host's place: before the runtime, so that it is stopped after it. It never takes it along."""
+        if self._options.host_argv is None:
+            return ()
+        wanted = self._config.supervisor
+        launch = HostLaunch(
+            argv=self._options.host_argv,
+            environment=self._held.environment,
+            state_path=self._held.state_path,
+            heartbeat_s=wanted.heartbeat_s,
+            hung_after_s=wanted.hung_after_s,
+            spared_pids=lambda: [life.pid for life in self._lives if life.pid is not None],
+            show_pid=lambda pid: self._board.show(host_pid=pid),
+        )
+        host = ChildSpec(name="host", run=HostChild(launch, self._doors).run, stop_grace_s=HOST_STOP_S)
+        agents = SupervisorSpec(
+            name="agents",
+            children=(host,),
+            intensity=intensity,
+            backoff=backoff,
+            slow_retry_s=wanted.slow_retry_s,
+        )
+        return (agents,)
+
+
+def _who(path: str) -> str:
+    return "the agent host" if path.startswith(AGENTS_PATH) else "the runtime"

@@ -33,7 +33,7 @@ class Launch:
 class Desk(Protocol):
     """What a life needs of the root; nothing here waits."""
 
-    def hello(self, incarnation: int) -> Hello:
+    def hello(self, incarnation: int, doors_fd: int) -> Hello:
         """Give the order that makes a process the runtime."""
 
     def spawned(self, life: RuntimeLife) -> None:

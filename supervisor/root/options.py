@@ -13,6 +13,7 @@ import supervisor
 from supervisor.config import Config
 
 RUNTIME_MODULE: Final = "supervisor.boot"
+HOST_MODULE: Final = "supervisor.agents.host"
 
 _RUN_MODULE: Final = (
     "import runpy, sys; place, module = sys.argv[1:3]; del sys.argv[1:3]; "
@@ -36,8 +37,17 @@ class Echo(StrEnum):
 
 def runtime_argv() -> tuple[str, ...]:
     """The command that runs the runtime; `--control-fd N` is added to it."""
+    return _argv(RUNTIME_MODULE)
+
+
+def host_argv() -> tuple[str, ...]:
+    """The command that runs the agent host; `--control-fd N` is added to it."""
+    return _argv(HOST_MODULE)
+
+
+def _argv(module: str) -> tuple[str, ...]:
     place = str(Path(supervisor.__file__).parent.parent)
-    return (sys.executable, "-P", "-c", _RUN_MODULE, place, RUNTIME_MODULE)
+    return (sys.executable, "-P", "-c", _RUN_MODULE, place, module)
 
 
 @frozen(kw_only=True)
@@ -58,4 +68,6 @@ class RootOptions:
     echo: Echo = Echo.TEXT
     argv: tuple[str, ...] = Factory(runtime_argv)
     """The runtime's command; another one only in tests."""
+    host_argv: tuple[str, ...] | None = Factory(host_argv)
+    """The agent host's command; None: no agents are run."""
     environment: Mapping[str, str] = Factory(lambda: dict(os.environ))

@@ -63,22 +63,26 @@ class RuntimeLife:
         self._office = office
         self._launch = launch
         self._process: subprocess.Popen[bytes] | None = None
+        self._doors_fd = -1
         self._why: str | None = None
         self._gave_up: str | None = None
         try:
             mine, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._doors, self._their_doors = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except BaseException:
             self.output.close()
             raise
+        self._doors.settimeout(0)
         self._channel = ControlChannel(mine)
 
     def spec(self) -> ProcessSpec:
         """What to spawn. It is not asked to stop by a signal but by an order, which it must be running to read."""
         control_fd = self._theirs.fileno()
+        self._doors_fd = self._their_doors.fileno()
         return ProcessSpec(
             argv=(*self._launch.argv, "--control-fd", str(control_fd)),
             env=self._launch.environment,
-            pass_fds=(control_fd, self._launch.listen_fd),
+            pass_fds=(control_fd, self._doors_fd, self._launch.listen_fd),
             stdout=self.output.writer_fd,
             stderr=self.output.writer_fd,
             own_session=False,
@@ -89,11 +93,20 @@ class RuntimeLife:
         """Give an order; False when the process leaves so many unread that this one was dropped."""
         return self._channel.post(order)
 
+    def give_door(self, door: socket.socket) -> bool:
+        """Give it its end of a connection with the agent host; False when it leaves so many that it must be hung."""
+        try:
+            socket.send_fds(self._doors, [b"d"], [door.fileno()])
+        except OSError:
+            return False
+        return True
+
     async def attend(self, process: subprocess.Popen[bytes], context: ChildContext) -> None:
         """Carry the conversation until cancelled, which happens when the process is gone."""
         self._process = process
         self.pid = process.pid
         self._theirs.close()
+        self._their_doors.close()
         self.output.close_writer()
         self._desk.spawned(self)
         async with trio.open_nursery() as nursery:
@@ -103,7 +116,7 @@ class RuntimeLife:
                 context.ready({"pid": process.pid, "standby": True})
             async with self._office:
                 self.is_runtime = True
-                self.post(self._desk.hello(context.incarnation))
+                self.post(self._desk.hello(context.incarnation, self._doors_fd))
                 self._desk.took_office(self)
                 self.pulse = Pulse(hung_after_s=self._launch.hung_after_s, last_s=trio.current_time())
                 nursery.start_soon(self._channel.run_sender)
@@ -119,6 +132,8 @@ class RuntimeLife:
             for news in self._channel.last_news():
                 self._note(news)
         self._channel.close()
+        self._doors.close()
+        self._their_doors.close()
         self.output.close()
         if self.pid is not None:
             self._desk.gone(self)

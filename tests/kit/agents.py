@@ -77,7 +77,7 @@ time.sleep(3600)
     "leaves": """
 import os, signal, sys, time
 how, stays = sys.argv[1], sys.argv[2] == "stays"
-code = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(3600)"
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(3600)"
 reader, writer = os.pipe()
 env = {} if "env" in how else dict(os.environ)
 def grandchild():
@@ -130,7 +130,7 @@ def pattern(count: int) -> bytes:
 
 
 class Link:
-    """The runtime's end of one connection with the host, blocking; notes all it hears and acknowledges what it is told to."""
+    """The runtime's end of one connection with the host, blocking; notes all it hears."""
 
     def __init__(self, ours: socket.socket) -> None:
         self.socket = ours
@@ -155,7 +155,8 @@ class Link:
                 for run_id in runs
             }
         self.send(protocol.Attach(version=protocol.VERSION, runs=dict(offsets)))
-        return self.wait(Attached)
+        attached: Attached = self.wait(Attached)
+        return attached
 
     def spawn(self, run_id: str, argv: tuple[str, ...], **more: Any) -> Started | NotStarted:
         self.order(run_id, argv, **more)
@@ -252,7 +253,7 @@ class RunningHost:
         """Give the host a door; return the runtime's end of it."""
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self.root, [encode(control.Door())], [theirs.fileno()])
+            socket.send_fds(self.root, [encode(control.Door(number=len(self.links) + 1))], [theirs.fileno()])
         return ours
 
     def link(self, *, after: Link | None = None) -> Link:

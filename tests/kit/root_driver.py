@@ -2,7 +2,7 @@
 Runs one root with the fake runtime, as `perdure up` would run it with the real one; its exit code is the root's.
 
 Argument: JSON with `state_path`, `settings` (dotted configuration keys), and optionally `config_file`, `stdio`,
-`ready_fd`, `standby`, `echo`, `activated` (set LISTEN_PID), `runtime` (a program).
+`ready_fd`, `standby`, `echo`, `activated` (set LISTEN_PID), `runtime` (a program), `host` (have an agent host).
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from supervisor.config import load
 from supervisor.root import run_root
-from supervisor.root.options import Echo, RootOptions
+from supervisor.root.options import Echo, RootOptions, host_argv
 
 FAKE_RUNTIME = Path(__file__).with_name("fake_runtime.py")
 
@@ -34,6 +34,7 @@ def main() -> int:
         ready_fd=given.get("ready_fd"),
         standby=given.get("standby", False),
         echo=Echo(given.get("echo", "json")),
+        host_argv=host_argv() if given.get("host") else None,
         argv=(given["runtime"],) if "runtime" in given else (sys.executable, str(FAKE_RUNTIME)),
     )
     return run_root(options)
