@@ -81,7 +81,7 @@ class Domain:
         handed_on: list[Letter] = []
         for letter in self._place.mailbox.each(letters):
             if not isinstance(letter, Request):
-                letter.fail(Internal(f"{self._place.mailbox.name} answers no such question"))
+                self.take(letter)
             elif (going := self.consider(letter, at)) is not None:
                 handed_on.append(going)
         self._place.writer.offer(handed_on)
@@ -96,6 +96,10 @@ class Domain:
         elif isinstance(tell, Forget):
             self._draft.clear()
             self._epoch = self._place.ledger.epoch
+
+    def take(self, letter: Letter) -> None:
+        """Take what is no request."""
+        letter.fail(Internal(f"{self._place.mailbox.name} answers no such question"))
 
     def due_in_s(self) -> float:
         """Nothing is due by itself."""

@@ -1,15 +1,209 @@
-"""The runs actor: records runs that somebody else carries out."""
+"""The runs actor: queues runs, lets them begin in turn, follows their agents, and says how they ended.
+
+Who waits for an end (`run.stop`, or a command of the tasks actor whose task has an agent) is kept in the `Hall`, which
+outlives a crash of this actor; when the end is durable, the command goes back to the actor that has to decide it.
+Runs that somebody else carries out are only recorded.
+"""
 
 from __future__ import annotations
 
+from functools import partial
+from random import Random
+from typing import Any
+
+import attrs
+
+from actors.agents import HEARD, Agents, Host
+from actors.decisions import runs as decisions
+from actors.decisions.decision import At, needed_row
 from actors.decisions.records import RUNS
 from actors.domain import Domain, Place
+from actors.errands import Errands, Returned
 from actors.kernel.actor import Context
+from actors.kernel.mailbox import Letter
+from actors.kernel.ref import Ref
+from actors.messages.proposal import RowsChanged
+from actors.messages.request import Failed, Request
+from actors.messages.runs import OutputSubscribe, RunStop
+from actors.messages.withdrawal import Withdrawal
+from actors.model.errors import Forbidden, PerdureError
+from actors.model.ids import clean_id
+from actors.model.run import ACTIVE
+from actors.model.tables import RunRow
+from actors.outputs import Follower, Followers, Outputs
+from actors.own_work import OwnWork
 from actors.queries.runs import QUERIES
+from actors.running.link import Link, NoLink
+from actors.running.parsing import ParserOf, TextParser
+from actors.turns import Turns
+
+
+@attrs.define(eq=False)
+class Held:
+    """A command that waits for runs to end."""
+
+    request: Request
+    home: Ref
+    """Who decides it then."""
+    run_ids: set[str]
+    kind: str
+    grace_s: float | None = None
+
+
+def _text_only(_output_format: str) -> TextParser:
+    return TextParser()
+
+
+@attrs.define(eq=False, kw_only=True)
+class Hall:
+    """What is the runs actor's but outlives its crashes."""
+
+    link: Link = attrs.field(factory=NoLink)
+    parser_of: ParserOf = _text_only
+    held: list[Held] = attrs.field(factory=list)
+    ordered_by: dict[str, Host] = attrs.field(factory=dict)
+    followers: Followers = attrs.field(factory=dict)
+    rng: Random = attrs.field(factory=Random)
+
+    def close(self, error: PerdureError) -> None:
+        """Answer whoever still waits."""
+        held, self.held = self.held, []
+        for one in held:
+            one.request.fail(error)
 
 
 class Runs(Domain):
-    """Owns the rows of runs."""
+    """See the module's text."""
 
-    def __init__(self, place: Place, context: Context) -> None:
-        super().__init__(place, context, RUNS, QUERIES)
+    def __init__(self, place: Place, context: Context, hall: Hall | None = None) -> None:
+        super().__init__(place, context, {**RUNS, **decisions.HANDLERS, RunStop: decisions.STOP}, QUERIES)
+        self._hall = hall or Hall()
+        self._errands = Errands(self._home, place.writer, place.clock)
+        self._own = OwnWork(self.propose_own, place.clock, place.mailbox.wake)
+        self._agents = Agents(
+            place,
+            self._home,
+            self._hall.link,
+            self._hall.parser_of,
+            self._hall.ordered_by,
+            self._errands,
+            self._own,
+        )
+        self._turns = Turns(place, self._own, self._hall.ordered_by, self._hall.rng)
+        self._outputs = Outputs(place, self._hall.followers, self._errands)
+
+    async def setup(self) -> None:
+        """Start from what is durable; whoever waits for an end goes on waiting."""
+        await super().setup()
+        self._turns.begin()
+        self._agents.begin()
+        for held in self._hall.held:
+            self._ask_ends(held)
+        self._let_go(
+            list({run_id for held in self._hall.held for run_id in held.run_ids if not self._is_active(run_id)})
+        )
+
+    def told(self, tell: Any) -> None:
+        """Take news from the host, answers from the disk, and what became durable."""
+        if isinstance(tell, Returned):
+            self._returned(tell)
+        elif isinstance(tell, RowsChanged):
+            self._turns.tasks_changed(tell.task_ids)
+            self._turns.runs_changed(tell.run_ids)
+            over = self._agents.changed(tell.run_ids)
+            for run_id in over:
+                self._outputs.grown(run_id)
+            self._let_go(over)
+        elif isinstance(tell, HEARD):
+            self._agents.heard(tell)
+        else:
+            super().told(tell)
+
+    def take(self, letter: Letter) -> None:
+        """A command of another actor waits for runs to end first."""
+        if not isinstance(letter, Withdrawal):
+            super().take(letter)
+            return
+        tables = self._place.ledger.tables
+        runs = (row for task_id in letter.task_ids for row in tables.runs.of_task(task_id))
+        run_ids = {row.id for row in runs if row.is_own and row.status in ACTIVE}
+        self._hold(Held(letter.request, letter.home, run_ids, decisions.WITHDRAWN))
+
+    def consider(self, request: Request, at: At) -> Letter | None:
+        """Stopping an agent takes time; following an output is neither a fact nor a query."""
+        asked = request.params
+        if request.answered or not isinstance(asked, RunStop | OutputSubscribe):
+            return super().consider(request, at)
+        try:
+            row = needed_row(self._draft, "runs", clean_id(asked.id))
+            if isinstance(asked, OutputSubscribe):
+                self._subscribe(request, asked, row.id)
+                return None
+        except PerdureError as error:
+            return self.answer(request, Failed(error))
+        if isinstance(row, RunRow) and row.is_own and row.status in ACTIVE:
+            self._hold(Held(request, self._home, {row.id}, decisions.STOPPED, asked.grace_s))
+            return None
+        return super().consider(request, at)
+
+    def due_in_s(self) -> float:
+        """Return the seconds until there is something to do."""
+        parts = (self._errands, self._own, self._agents, self._turns, self._outputs)
+        return min(part.due_in_s() for part in parts)
+
+    async def tick(self) -> None:
+        """Watch deadlines, let runs begin, and get into the journal and to the disk what waits."""
+        self._agents.tick()
+        self._turns.fill(self._agents.host)
+        self._outputs.tick()
+        self._errands.push()
+        self._own.push()
+
+    def _returned(self, returned: Returned) -> None:
+        if not self._errands.accept(returned):
+            return
+        if isinstance(returned.errand.about, Follower):
+            self._outputs.returned(returned)
+        else:
+            self._agents.returned(returned)
+            run_id = getattr(returned.errand.about, "run_id", None)
+            if run_id is not None:
+                self._outputs.grown(run_id)
+
+    def _subscribe(self, request: Request, asked: OutputSubscribe, run_id: str) -> None:
+        """Answer at once: the reply leaves before the first notification."""
+        if request.notify is None:
+            raise Forbidden("this connection takes no notifications", hint="use run.output")
+        subscription = self._outputs.add(run_id, asked, request.notify)
+        request.done(b'{"subscription":"%b"}' % subscription.encode())
+
+    def _hold(self, held: Held) -> None:
+        self._hall.held.append(held)
+        self._ask_ends(held)
+        self._let_go(())
+
+    def _ask_ends(self, held: Held) -> None:
+        messages = {
+            decisions.STOPPED: "somebody stopped it",
+            decisions.WITHDRAWN: "its task was cancelled or deleted",
+        }
+        for run_id in held.run_ids:
+            if held.grace_s is not None:
+                self._agents.end_within(run_id, held.grace_s)
+            decide = partial(decisions.end_asked, run_id=run_id, kind=held.kind, message=messages[held.kind])
+            self._own.add(run_id, "run.ask_end", decide)
+
+    def _let_go(self, over: Any) -> None:
+        """Send the commands on whose runs are all over."""
+        waiting: list[Held] = []
+        for held in self._hall.held:
+            held.run_ids.difference_update(over)
+            if held.run_ids:
+                waiting.append(held)
+            else:
+                held.home.take_back([held.request])
+        self._hall.held[:] = waiting
+
+    def _is_active(self, run_id: str) -> bool:
+        row = self._place.ledger.tables.runs.get(run_id)
+        return row is not None and row.status in ACTIVE

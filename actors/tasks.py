@@ -11,21 +11,24 @@ from typing import Any, Final
 
 import attrs
 
-from actors.decisions import batch, claims, records, sessions, tasks
+from actors.decisions import batch, claims, records, runs, sessions, tasks
 from actors.decisions.batch import Steps
 from actors.decisions.decision import At, Decision, encode, needed_task
 from actors.decisions.tasks_retention import overdue
 from actors.domain import Domain, Place
 from actors.kernel.actor import Context
 from actors.kernel.mailbox import Letter
+from actors.kernel.ref import RETRY_AFTER_S, Ref
 from actors.leases import Leases
 from actors.messages.proposal import Settled
 from actors.messages.request import Done, Failed, Request
-from actors.messages.tasks import LEASE_S_DEFAULT, TaskHeartbeat
+from actors.messages.tasks import LEASE_S_DEFAULT, TaskCancel, TaskDelete, TaskHeartbeat
+from actors.messages.withdrawal import Withdrawal
 from actors.model.draft import Draft
-from actors.model.errors import PerdureError
+from actors.model.errors import Overloaded, PerdureError
 from actors.model.facts import Fact
 from actors.model.ids import clean_id
+from actors.model.run import ACTIVE
 from actors.model.stamps import later
 from actors.model.tables import Order
 from actors.queries.tasks import QUERIES
@@ -39,15 +42,17 @@ EXPIRE_AGAIN_S: Final = 1.0
 
 HANDLERS: Final = {**tasks.HANDLERS, **claims.HANDLERS}
 
-BATCH: Final = batch.handler({**HANDLERS, **sessions.HANDLERS, **records.HANDLERS})
+BATCH: Final = batch.handler({**HANDLERS, **sessions.HANDLERS, **records.HANDLERS, **runs.HANDLERS})
 """A batch may hold whatever is decided from rows alone, whoever owns them: the writer compares their revs."""
 
 
 class Tasks(Domain):
     """See the module's text."""
 
-    def __init__(self, place: Place, context: Context) -> None:
+    def __init__(self, place: Place, context: Context, runs_ref: Ref | None = None) -> None:
         super().__init__(place, context, {**HANDLERS, Steps: BATCH}, QUERIES)
+        self._runs = runs_ref
+        """Where tasks have agents; they are ended there before their task is cancelled or deleted."""
         self._leases = Leases()
         self._retention = Retention(place, "tasks")
         self._walked_to: Order | None = None
@@ -71,6 +76,9 @@ class Tasks(Domain):
     def consider(self, request: Request, at: At) -> Letter | None:
         """A heartbeat is neither a fact nor a query: it is checked like a command and answered like one."""
         asked = request.params
+        if not request.answered and (with_agents := self._with_agents(asked)):
+            self._withdraw(request, with_agents)
+            return None
         if request.answered or not isinstance(asked, TaskHeartbeat):
             return super().consider(request, at)
         try:
@@ -95,6 +103,24 @@ class Tasks(Domain):
     def at(self) -> At:
         """Return the present circumstances of a decision."""
         return self._retention.at()
+
+    def _with_agents(self, asked: Any) -> tuple[str, ...]:
+        """Return the tasks that a command cancels or deletes while an agent works on them."""
+        if isinstance(asked, Steps):
+            return tuple(task_id for step in asked.commands for task_id in self._with_agents(step.params))
+        if self._runs is None or not isinstance(asked, TaskCancel | TaskDelete):
+            return ()
+        try:
+            task_id = clean_id(asked.id)
+        except PerdureError:
+            return ()  # deciding it says what is wrong
+        of_task = self._place.ledger.tables.runs.of_task(task_id)
+        return (task_id,) if any(row.is_own and row.status in ACTIVE for row in of_task) else ()
+
+    def _withdraw(self, request: Request, task_ids: tuple[str, ...]) -> None:
+        """Let the runs actor end the agents; the command comes back then."""
+        if self._runs is not None and not self._runs.offer([Withdrawal(request, self._home, task_ids)]):
+            request.fail(Overloaded("too much waits for the runs actor", retry_after_s=RETRY_AFTER_S))
 
     def _follow(self, fact: Fact, encoded: bytes | None) -> None:
         if fact.kind.table == "tasks":

@@ -10,8 +10,9 @@ from actors.decisions.tasks import RELEASED, check_lease, task_reply
 from actors.messages import tasks as ask
 from actors.model.draft import Draft
 from actors.model.ids import clean_id
+from actors.model.run import LIVE
 from actors.model.stamps import later
-from actors.model.tables import TaskRow, decode_task, seconds_between
+from actors.model.tables import RunRow, TaskRow, decode_task, seconds_between
 from actors.model.task import Task, next_status
 
 
@@ -63,15 +64,29 @@ def most_urgent(draft: Draft, tools: tuple[str, ...] | None, at: At) -> TaskRow 
 def _candidates(draft: Draft, tools: tuple[str, ...] | None) -> Iterator[TaskRow]:
     """Yield the first ready task of every lane, and every ready one that is not durable yet."""
     changed = draft.changed("tasks")
+    queued = _tasks_newly_queued(draft)
     for _lane, queue in draft.tables.tasks.lanes(tools):
         head = (draft.tables.tasks.rows[order[1]] for order in queue if order[1] not in changed)
-        first = next((row for row in head if _dependencies_met(draft, row)), None)
+        first = next((row for row in head if _is_free(draft, row, queued)), None)
         if first is not None:
             yield first
     for row in changed.values():
         fits = isinstance(row, TaskRow) and row.status == "pending" and (tools is None or row.tool in tools)
-        if fits and isinstance(row, TaskRow) and _dependencies_met(draft, row):
+        if fits and isinstance(row, TaskRow) and _is_free(draft, row, queued):
             yield row
+
+
+def _is_free(draft: Draft, row: TaskRow, queued: set[str]) -> bool:
+    """Whether a worker may take it: nothing holds it up, and no agent of Perdure's own is going to work on it."""
+    runs = draft.tables.runs
+    is_queued = row.id in queued or any(run_id in runs.queued for run_id in runs.by_task.get(row.id, ()))
+    return not is_queued and _dependencies_met(draft, row)
+
+
+def _tasks_newly_queued(draft: Draft) -> set[str]:
+    """Return the tasks whose runs were queued in this very draft."""
+    rows = (row for row in draft.changed("runs").values() if isinstance(row, RunRow))
+    return {row.task_id for row in rows if row.task_id is not None and row.is_own and row.status in LIVE}
 
 
 def _dependencies_met(draft: Draft, row: TaskRow) -> bool:

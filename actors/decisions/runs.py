@@ -1,8 +1,8 @@
 """Decisions about the runs that Perdure carries out: queueing them, and what is noted while they go (SPEC section 8).
 
 How a run ends, and what that means for its task, stands in `runs_ends`. Only `start` and `execute` are asked by clients
-and make agents; the others are what the runs actor does by itself. Each of those looks at the row as it is then and does
-nothing where that is not what it was decided for, so each may come twice, or too late.
+and make agents; the others are what the runs actor does by itself. Each of those looks at the row as it is then and
+does nothing where that is not what it was decided for, so each may come twice, or too late.
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from typing import Any
 import attrs
 import msgspec
 
-from actors.decisions.decision import NOTHING, At, Decision, Handler, needed_row, needed_task, patch, row_reply, whole
+from actors.decisions.decision import (
+    NOTHING,
+    At,
+    Decision,
+    Handler,
+    Rules,
+    needed_row,
+    needed_task,
+    patch,
+    row_reply,
+    whole,
+)
 from actors.messages import runs as ask
 from actors.messages.runs import Brought
 from actors.model.draft import Draft
@@ -70,12 +81,12 @@ def execute(draft: Draft, asked: ask.RunExec, at: At) -> Decision:
 def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None = None) -> Fact:
     """Return the fact of a new run that waits for its turn.
 
-    With `resume_id` it takes up that conversation, where the tool can. Raises InvalidParams when the task cannot be run.
+    With `resume_id` it takes up that conversation, where the tool can. Raises InvalidParams when the task cannot run.
     """
     tool = _tool_of(task, at)
     given = brought(task)
     if tool.needs_argv and not given.argv:
-        raise InvalidParams.of("metadata.argv", f"the tool {tool.name} runs the task's metadata.argv, and there is none")
+        raise InvalidParams.of("metadata.argv", f"{tool.name} runs what stands there, and there is nothing")
     run_id = f"run_{new_id()}"
     resumes = resume_id is not None and tool.resume is not None
     vendor = resume_id if resumes else (str(uuid.uuid4()) if tool.names_its_sessions else None)
@@ -104,14 +115,14 @@ def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None
     return whole("run.queued", run)
 
 
-def order(draft: Draft, run_id: str, at: At) -> Decision:
+def order(draft: Draft, at: At, *, run_id: str) -> Decision:
     """A run's turn has come: a fact before its agent is ordered, so that a crash between loses nothing."""
     run = _own(draft, run_id)
     if run is None or run.status != "queued":
         return NOTHING
     task = draft.row("tasks", run.task_id or "")
     if not isinstance(task, TaskRow) or task.status != "pending":
-        return dropped(draft, run_id, at)
+        return dropped(draft, at, run_id=run_id)
     if not dependencies_met(draft, task):
         return NOTHING
     began = {
@@ -128,7 +139,7 @@ def order(draft: Draft, run_id: str, at: At) -> Decision:
     return Decision(facts, (run.id,))
 
 
-def dropped(draft: Draft, run_id: str, at: At) -> Decision:
+def dropped(draft: Draft, at: At, *, run_id: str) -> Decision:
     """A queued run leaves when its task is not there to be carried out any more."""
     run = _own(draft, run_id)
     if run is None or run.status != "queued":
@@ -145,7 +156,7 @@ def dropped(draft: Draft, run_id: str, at: At) -> Decision:
     return Decision((patch(draft, "runs", "run.ended", run.id, changes),), (run.id,))
 
 
-def started(draft: Draft, run_id: str, pid: int, pid_started: int) -> Decision:
+def started(draft: Draft, _at: At, *, run_id: str, pid: int, pid_started: int) -> Decision:
     """The agent's process is there."""
     run = _own(draft, run_id)
     if run is None or run.status != "starting":
@@ -154,7 +165,7 @@ def started(draft: Draft, run_id: str, pid: int, pid_started: int) -> Decision:
     return Decision((patch(draft, "runs", "run.started", run.id, changes),), (run.id,))
 
 
-def identified(draft: Draft, run_id: str, vendor_session_id: str) -> Decision:
+def identified(draft: Draft, _at: At, *, run_id: str, vendor_session_id: str) -> Decision:
     """The agent named its own session: by it the run can be resumed, so it is a fact at once."""
     run = _own(draft, run_id)
     if run is None or run.status not in ACTIVE or run.vendor_session_id == vendor_session_id:
@@ -163,7 +174,7 @@ def identified(draft: Draft, run_id: str, vendor_session_id: str) -> Decision:
     return Decision((patch(draft, "runs", "run.identified", run.id, changes),), (run.id,))
 
 
-def reported(draft: Draft, run_id: str, said: Reported) -> Decision:
+def reported(draft: Draft, _at: At, *, run_id: str, said: Reported) -> Decision:
     """The agent said its last word. Why Perdure ends it, once asked, stays."""
     run = _own(draft, run_id)
     if run is None or run.status not in ACTIVE:
@@ -175,7 +186,7 @@ def reported(draft: Draft, run_id: str, said: Reported) -> Decision:
     return Decision((patch(draft, "runs", "run.reported", run.id, changes),), (run.id,))
 
 
-def end_asked(draft: Draft, run_id: str, kind: str, message: str) -> Decision:
+def end_asked(draft: Draft, _at: At, *, run_id: str, kind: str, message: str) -> Decision:
     """Perdure is going to end the agent; a fact first, so that its end is understood whoever sees it."""
     run = _own(draft, run_id)
     if run is None or run.status not in ACTIVE or ending_of(run) in {STOPPED, kind}:
@@ -254,16 +265,16 @@ def _own(draft: Draft, run_id: str) -> Run | None:
     return decode_run(row.encoded) if isinstance(row, RunRow) and row.is_own else None
 
 
-def tool_named(name: str | None, at: At) -> Tool | None:
+def tool_named(name: str | None, rules: Rules) -> Tool | None:
     """Return a tool as it is configured now."""
-    found = at.rules.runs.tools.get(name or "")
+    found = rules.runs.tools.get(name or "")
     return SHELL_TOOL if found is None and name == SHELL else found
 
 
 def _tool_of(task: Task, at: At) -> Tool:
     if task.tool is None:
         raise InvalidParams.of("task_id", f"task {task.id} has no tool: task.update gives it one")
-    tool = tool_named(task.tool, at)
+    tool = tool_named(task.tool, at.rules)
     if tool is None:
         known = ", ".join(sorted({*at.rules.runs.tools, SHELL}))
         raise InvalidParams.of("task_id", f"task {task.id} wants the tool {task.tool}; configured are {known}")

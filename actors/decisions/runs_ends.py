@@ -66,13 +66,13 @@ class Verdict:
     retryable: bool = False
 
 
-def ended(draft: Draft, run_id: str, ending: Ending, at: At) -> Decision:
+def ended(draft: Draft, at: At, *, run_id: str, ending: Ending) -> Decision:
     """A run is over: its end, its task's change and the run that follows, in one line."""
     row = draft.row("runs", run_id)
     run = decode_run(row.encoded) if isinstance(row, RunRow) and row.is_own else None
     if run is None or run.status not in ACTIVE:
         return NOTHING
-    tool = tool_named(run.tool, at)
+    tool = tool_named(run.tool, at.rules)
     found = verdict(run, ending, Retry() if tool is None else tool.retry)
     facts = [patch(draft, "runs", "run.ended", run.id, _end_of(run, ending, found, at))]
     task_row = draft.row("tasks", run.task_id or "")

@@ -88,6 +88,14 @@ class Committed:
 
 
 @attrs.frozen
+class RowsChanged:
+    """Lines became durable that changed these rows of tasks and runs, whoever decided them."""
+
+    task_ids: frozenset[str]
+    run_ids: frozenset[str]
+
+
+@attrs.frozen
 class Live:
     """An event that is not journalled (its `seq` is null), such as state:saved or actor:crashed."""
 

@@ -26,5 +26,39 @@ class ReadArchived:
 
 
 @attrs.frozen
+class WriteOutput:
+    """Write what a run printed at its offset; answered with None when it is written (not yet synced)."""
+
+    run_id: str
+    stream: str
+    offset: int
+    data: bytes
+
+
+@attrs.frozen
+class SyncOutput:
+    """Make what a run printed durable; answered with None."""
+
+    run_id: str
+
+
+@attrs.frozen
+class MeasureOutput:
+    """Ask how many bytes of some runs' output are written; answered with {run id: (stdout, stderr)}."""
+
+    run_ids: tuple[str, ...]
+
+
+@attrs.frozen
+class ReadOutput:
+    """Read what a run printed; answered with bytes, empty at the end."""
+
+    run_id: str
+    stream: str
+    offset: int
+    limit: int
+
+
+@attrs.frozen
 class ReadHealth:
     """Look at the directory; answered with what `health` shows of it."""

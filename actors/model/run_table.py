@@ -1,5 +1,8 @@
-"""The runs' table: by id for lists, by task, and the live ones: by session, which nothing may archive meanwhile, and
-Perdure's own, which wait for their turn or for their agent."""
+"""The runs' table: by id for lists, by task, and the live ones.
+
+Those are found by session, which nothing may archive meanwhile, and Perdure's own by whether they wait for their turn
+or have an agent.
+"""
 
 from __future__ import annotations
 

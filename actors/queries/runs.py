@@ -1,12 +1,17 @@
-"""Reading runs: one, or page by page. Ids made by Perdure grow with time, so the newest runs come first."""
+"""Reading runs: one, or page by page, and what one printed. Ids grow with time, so the newest runs come first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+import codecs
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from actors.decisions.decision import At, needed_row
+from actors.decisions.decision import At, encode, needed_row
 from actors.messages import records as ask
+from actors.messages.runs import RunOutput
 from actors.model.ids import clean_id
+from actors.model.run import LIVE
 from actors.model.state import Tables
 from actors.model.tables import RunRow
 from actors.queries.paging import Listing, page, place_of
@@ -41,5 +46,29 @@ def _rows(tables: Tables, asked: ask.RunList, after: str | None) -> Iterable[Run
     return (tables.runs.rows[run_id] for run_id in ids)
 
 
-QUERIES: dict[type, Query] = {ask.RunGet: get, ask.RunList: list_page}
+def output(tables: Tables, asked: RunOutput, _at: At) -> Callable[[Any], bytes]:
+    """Read what a run printed: {data, next_offset, eof}."""
+    row = needed_row(tables, "runs", clean_id(asked.id))
+    is_over = isinstance(row, RunRow) and row.status not in LIVE
+
+    def job(store: Any) -> bytes:
+        data = store.read_output(row.id, asked.stream, asked.offset, asked.limit)
+        size_bytes = store.output_sizes(row.id)[0 if asked.stream == "stdout" else 1]
+        is_end = is_over and asked.offset + len(data) >= size_bytes
+        text, taken_bytes = shown(data, asked.encoding, is_end=is_end)
+        return encode({"data": text, "next_offset": asked.offset + taken_bytes, "eof": is_end})
+
+    return job
+
+
+def shown(data: bytes, encoding: str, *, is_end: bool) -> tuple[str, int]:
+    """Return bytes as text, and how many of them it shows: a character cut off waits for its rest, until the end."""
+    if encoding == "base64":
+        return base64.b64encode(data).decode(), len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data, final=is_end)
+    return text, len(data) - len(decoder.getstate()[0])
+
+
+QUERIES: dict[type, Query] = {ask.RunGet: get, ask.RunList: list_page, RunOutput: output}
 """Parameters → what they read."""

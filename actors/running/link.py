@@ -20,6 +20,11 @@ class Reachable:
     """The link has a connection to a host: attach. Told anew for every connection."""
 
 
+@attrs.frozen
+class Unreachable:
+    """The connection to the host is gone; optional, for `Reachable` says the same of the one before. No new orders."""
+
+
 class Link(Protocol):
     """Never waits; what is given while no host is reachable is dropped, for `Attached` makes it be decided anew."""
 

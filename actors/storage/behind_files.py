@@ -27,6 +27,7 @@ from actors.storage.line_files import LineFiles
 from actors.storage.open_files import OpenFiles
 from actors.storage.quarantine import Quarantine
 from actors.storage.reports import Reports, UnreadableReport
+from actors.storage.run_logs import RunLogs
 from actors.storage.session_files import SessionFiles, SessionLine, SessionScan
 from actors.storage.session_index import SessionIndex, row_of
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
@@ -57,6 +58,7 @@ class BehindFiles:
         self._texts = TextLogs(layout, self._files, quarantine)
         self._task_logs = TaskLogs(layout, lines)
         self._reports = Reports(disk, layout)
+        self._run_logs = RunLogs(layout, self._files)
         self._index_rows: dict[str, bytes] = {}
         self._is_index_stale = False
         self._written_seq = 0
@@ -108,6 +110,26 @@ class BehindFiles:
         """Return text from an offset, whole characters only, and the offset after it."""
         with self._opened():
             return self._texts.read(_session_of(name), offset, limit)
+
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+        """Write what a run printed at its offset."""
+        with self._opened():
+            self._run_logs.write(run_id, stream, offset, data)
+
+    def sync_output(self, run_id: str) -> None:
+        """Make what a run printed durable."""
+        with self._opened():
+            self._run_logs.sync(run_id)
+
+    def output_sizes(self, run_id: str) -> tuple[int, int]:
+        """Return how many bytes of a run's stdout and stderr were written."""
+        with self._opened():
+            return self._run_logs.sizes(run_id)
+
+    def read_output(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
+        """Return what a run printed, from an offset."""
+        with self._opened():
+            return self._run_logs.read(run_id, stream, offset, limit)
 
     def read_report(self, report_id: str) -> bytes:
         """Return the report's file as compact JSON; raises NotFound, or StorageFailed when it is damaged."""

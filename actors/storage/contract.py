@@ -158,6 +158,22 @@ class Store(Protocol):
         """Read a text log from an offset; return the bytes and the offset after them."""
         ...
 
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+        """Write what a run printed at its offset; the same bytes twice change nothing."""
+        ...
+
+    def sync_output(self, run_id: str) -> None:
+        """Make what a run printed durable."""
+        ...
+
+    def output_sizes(self, run_id: str) -> tuple[int, int]:
+        """Return how many bytes of a run's stdout and stderr were written."""
+        ...
+
+    def read_output(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
+        """Read what a run printed from an offset; empty at the end."""
+        ...
+
     def read_report(self, report_id: str) -> bytes:
         """Read a report's file."""
         ...

@@ -189,6 +189,22 @@ class DiskStore:
         """See `contract.Store`."""
         return self._files.read_log(name, offset, limit)
 
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+        """See `contract.Store`."""
+        self._files.write_output(run_id, stream, offset, data)
+
+    def sync_output(self, run_id: str) -> None:
+        """See `contract.Store`."""
+        self._files.sync_output(run_id)
+
+    def output_sizes(self, run_id: str) -> tuple[int, int]:
+        """See `contract.Store`."""
+        return self._files.output_sizes(run_id)
+
+    def read_output(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
+        """See `contract.Store`."""
+        return self._files.read_output(run_id, stream, offset, limit)
+
     def read_report(self, report_id: str) -> bytes:
         """See `contract.Store`. Raises NotFound, StorageFailed."""
         return self._files.read_report(report_id)

@@ -45,6 +45,8 @@ class Medium:
     texts: dict[str, bytearray] = Factory(dict)
     spills: dict[str, dict[int, bytes]] = Factory(dict)
     reports: dict[str, bytes] = Factory(dict)
+    outputs: dict[tuple[str, str], bytearray] = Factory(dict)
+    """What runs printed, by run and stream."""
     files_seq: int = 0
     saved_files_seq: int = 0
     """What the last snapshot says of the files: what recovery believes."""
@@ -178,6 +180,27 @@ class MemoryStore:
         """See `contract.Store`."""
         data = bytes(self._medium.texts.get(name, b"")[offset : offset + limit])
         return data, offset + len(data)
+
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+        """See `contract.Store`."""
+        self._medium.check()
+        text = self._medium.outputs.setdefault((run_id, stream), bytearray())
+        text.extend(bytes(max(0, offset - len(text))))
+        text[offset : offset + len(data)] = data
+
+    def sync_output(self, run_id: str) -> None:
+        """See `contract.Store`."""
+        del run_id  # memory needs no sync
+        self._medium.check()
+
+    def output_sizes(self, run_id: str) -> tuple[int, int]:
+        """See `contract.Store`."""
+        stdout, stderr = (len(self._medium.outputs.get((run_id, stream), b"")) for stream in ("stdout", "stderr"))
+        return stdout, stderr
+
+    def read_output(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
+        """See `contract.Store`."""
+        return bytes(self._medium.outputs.get((run_id, stream), b"")[offset : offset + limit])
 
     def read_report(self, report_id: str) -> bytes:
         """See `contract.Store`. Raises NotFound."""

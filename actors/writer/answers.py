@@ -14,7 +14,15 @@ import msgspec
 
 from actors.kernel.io_thread import Job
 from actors.kernel.ref import Ask
-from actors.messages.questions import ReadArchived, ReadHealth, ReadLines
+from actors.messages.questions import (
+    MeasureOutput,
+    ReadArchived,
+    ReadHealth,
+    ReadLines,
+    ReadOutput,
+    SyncOutput,
+    WriteOutput,
+)
 from actors.messages.request import Request
 from actors.messages.runtime import StateBackups, StateVerify
 from actors.model.errors import Internal, PerdureError, StorageFailed
@@ -26,11 +34,15 @@ _encode = msgspec.json.Encoder().encode
 READS: dict[type, Callable[[Store, Any], Any]] = {
     ReadLines: lambda store, asked: store.read_lines(asked.from_seq, asked.lines_max),
     ReadArchived: lambda store, asked: store.read_archived(asked.session_id),
+    WriteOutput: lambda store, asked: store.write_output(asked.run_id, asked.stream, asked.offset, asked.data),
+    SyncOutput: lambda store, asked: store.sync_output(asked.run_id),
+    MeasureOutput: lambda store, asked: {run_id: store.output_sizes(run_id) for run_id in asked.run_ids},
+    ReadOutput: lambda store, asked: store.read_output(asked.run_id, asked.stream, asked.offset, asked.limit),
     ReadHealth: lambda store, _asked: store.health(),
     StateBackups: lambda store, _asked: {"backups": store.backups()},
     StateVerify: lambda store, _asked: store.verify(),
 }
-"""Question → what the store is asked."""
+"""Question → what the store does. Output of runs is written here too: it is behind the journal, and syncs by itself."""
 
 
 def serve(desk: Desk, store: Store, letter: Any, job: Callable[[Store], Any]) -> None:

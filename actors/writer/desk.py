@@ -66,6 +66,8 @@ class Desk:
     clock: Clock
     settings: WriterSettings
     events: Ref
+    runs: Ref
+    """Told which tasks and runs a commit changed: runs wait for tasks, and anybody may change those."""
     open_store: Callable[[], Store]
     """Makes a fresh store over the state directory; called once per incarnation."""
     observer: Observer

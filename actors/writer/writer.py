@@ -24,7 +24,7 @@ from actors.kernel.io_thread import IoThread
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
 from actors.ledger import Mode
-from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, Settled
+from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, RowsChanged, Settled
 from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
 from actors.messages.runtime import StateGet, StateSave
@@ -213,6 +213,16 @@ class Writer:
             home.tell(Settled([proposal for proposal in done if proposal.home.name == home.name]))
         if admitted.lines:
             self._desk.events.tell(Committed(self._ledger.tables.seq))
+            self._tell_runs(admitted.lines)
+
+    def _tell_runs(self, lines: Sequence[Proposal]) -> None:
+        changed: dict[str, set[str]] = {"tasks": set(), "runs": set()}
+        for line in lines:
+            for fact in line.facts:
+                if (ids := changed.get(fact.kind.table)) is not None:
+                    ids.add(fact.id)
+        if any(changed.values()):
+            self._desk.runs.tell(RowsChanged(frozenset(changed["tasks"]), frozenset(changed["runs"])))
 
     def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
         facts = sum(len(line.facts) for line in admitted.lines)

@@ -31,7 +31,7 @@ from actors.ledger import Ledger, RecentLines
 from actors.model.errors import ShuttingDown
 from actors.model.state import Limits as TableLimits
 from actors.reports import Reports
-from actors.runs import Runs
+from actors.runs import Hall, Runs
 from actors.sessions import Sessions
 from actors.storage.disk_store import DiskStore, StorageSettings
 from actors.storage.files import Disk
@@ -107,6 +107,7 @@ class Assembly:
             clock=clock,
             settings=writer_settings(config),
             events=refs["events"],
+            runs=refs["runs"],
             open_store=self._open_store,
             observer=metrics,
             give_up=give_up,
@@ -141,6 +142,7 @@ class Assembly:
             socket_path=str(birth.listener.getsockname()),
         )
         self._subscriptions = Subscriptions()
+        self.hall = Hall()
         self.gateway = Gateway(
             listener=birth.listener,
             actors={name: refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
@@ -166,6 +168,7 @@ class Assembly:
         """Answer everything that still waits, and let the threads end."""
         for mailbox in self.mailboxes.values():
             mailbox.close(ShuttingDown("Perdure has stopped"))
+        self.hall.close(ShuttingDown("Perdure has stopped"))
         self.desk.close()
 
     def _open_store(self) -> DiskStore:
@@ -228,9 +231,9 @@ class Assembly:
     def _behaviour(self, name: str, context: ChildContext) -> Behaviour:
         place = self.places[name]
         makers: Mapping[str, Callable[[], Behaviour]] = {
-            "tasks": lambda: Tasks(place, context),
+            "tasks": lambda: Tasks(place, context, self._refs["runs"]),
             "sessions": lambda: Sessions(place, context),
-            "runs": lambda: Runs(place, context),
+            "runs": lambda: Runs(place, context, self.hall),
             "events": lambda: Events(place, context, self._subscriptions),
             "reports": lambda: Reports(place, context),
             "autosave": lambda: Autosave(place, context, self.watch, self._refs["events"]),

@@ -30,7 +30,7 @@ from actors.messages.request import Delivery, Done, Outcome, Request
 from actors.model.stamps import posix_of, stamp_of
 from actors.model.state import Limits
 from actors.reports import Reports
-from actors.runs import Runs
+from actors.runs import Hall, Runs
 from actors.sessions import Sessions
 from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk
@@ -146,11 +146,13 @@ class Core:
             clock=self.clock,
             settings=WriterSettings(files_delay_s=0.0),
             events=self.refs["events"],
+            runs=self.refs["runs"],
             open_store=self._open_store,
             observer=Nobody(),
             give_up=_give_up,
             log=Nobody(),
         )
+        self.hall = Hall()
         self.behaviours: dict[str, Behaviour] = {}
         self.lives: dict[str, Life] = {}
         self.crashes: list[Exception] = []
@@ -227,9 +229,9 @@ class Core:
         if name == "events":
             return Events(self.places[name], life, self.subscriptions)
         kinds: dict[str, Callable[[Place, Life], Domain]] = {
-            "tasks": Tasks,
+            "tasks": partial(Tasks, runs_ref=self.refs["runs"]),
             "sessions": Sessions,
-            "runs": Runs,
+            "runs": partial(Runs, hall=self.hall),
             "reports": Reports,
         }
         return kinds[name](self.places[name], life)

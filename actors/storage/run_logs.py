@@ -1,0 +1,42 @@
+"""logs/run_<id>.stdout.log and .stderr.log: what agents print, byte for byte, written at absolute offsets.
+
+Whoever delivers output may deliver it twice: the same bytes at the same place change nothing. So the file holds every
+byte once, whoever was killed when. How long the file is says how far it was written; durable is it after `sync`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.storage.layout import Layout
+from actors.storage.open_files import OpenFiles
+
+STREAMS: Final = ("stdout", "stderr")
+
+
+class RunLogs:
+    """The output of runs. For one thread. Every OSError goes out; the same call may be repeated."""
+
+    def __init__(self, layout: Layout, files: OpenFiles) -> None:
+        self._layout = layout
+        self._files = files
+
+    def write(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+        """Write `data` at `offset`, making the file when there is none."""
+        self._files.write(self._layout.run_log(run_id, stream), offset, data)
+
+    def read(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset`; empty at the end, and when nothing was written."""
+        try:
+            return self._files.read(self._layout.run_log(run_id, stream), offset, limit)
+        except FileNotFoundError:
+            return b""
+
+    def sizes(self, run_id: str) -> tuple[int, int]:
+        """Return how many bytes of stdout and stderr are there."""
+        stdout, stderr = (self._files.status(self._layout.run_log(run_id, stream)) for stream in STREAMS)
+        return (0 if stdout is None else stdout.size_bytes, 0 if stderr is None else stderr.size_bytes)
+
+    def sync(self, run_id: str) -> None:
+        """Make what was written durable."""
+        self._files.sync([self._layout.run_log(run_id, stream) for stream in STREAMS])
