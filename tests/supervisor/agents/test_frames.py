@@ -1,5 +1,6 @@
 """Frames: what one end says the other hears, in whatever pieces, and any other bytes end in one typed error."""
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -30,9 +31,7 @@ TO_HOST: list[Any] = [
     Bury(run_id="r"),
 ]
 TO_RUNTIME: list[Any] = [
-    Attached(
-        version=1, host_pid=2, host_started=3, runs=(AgentRow(run_id="r", pid=4, pid_started=5, ended=True),)
-    ),
+    Attached(version=1, host_pid=2, host_started=3, runs=(AgentRow(run_id="r", pid=4, pid_started=5, ended=True),)),
     protocol.Refused(version=2),
     Started(run_id="r", pid=1, pid_started=2),
     NotStarted(run_id="r", reason="none", code="ENOENT"),
@@ -54,7 +53,7 @@ def test_what_is_said_is_heard_in_whatever_pieces_it_arrives(
 ) -> None:
     said = b"".join(map(encode, messages))
     frames = Frames()
-    heard = []
+    heard: list[Any] = []
     for start in range(0, len(said), piece_bytes):
         frames.feed(said[start : start + piece_bytes])
         heard += frames.messages(decoder)
@@ -73,10 +72,8 @@ def test_a_frame_cut_anywhere_is_not_heard_and_harms_nothing() -> None:
 def test_any_bytes_are_messages_or_one_typed_error(data: bytes, direction: Any) -> None:
     frames = Frames()
     frames.feed(data)
-    try:
+    with contextlib.suppress(ProtocolBroken):
         assert all(isinstance(message, msgspec.Struct) for message in frames.messages(direction))
-    except ProtocolBroken as error:
-        assert str(error)
 
 
 @given(
@@ -92,10 +89,8 @@ def test_any_msgpack_is_a_message_or_one_typed_error(body: Any, tag: str, direct
     packed = msgspec.msgpack.encode({**body, "type": tag} if isinstance(body, dict) else body)
     frames = Frames()
     frames.feed(len(packed).to_bytes(4, "big") + packed)
-    try:
+    with contextlib.suppress(ProtocolBroken):
         assert all(isinstance(message, msgspec.Struct) for message in frames.messages(direction))
-    except ProtocolBroken as error:
-        assert str(error)
 
 
 @given(at=st.integers(0, 200), value=st.integers(0, 255), which=st.integers(0, len(TO_HOST) - 1))
@@ -104,10 +99,8 @@ def test_one_wrong_byte_is_a_message_or_one_typed_error(at: int, value: int, whi
     said[at % len(said)] = value
     frames = Frames()
     frames.feed(bytes(said))
-    try:
+    with contextlib.suppress(ProtocolBroken):
         assert len(list(frames.messages(protocol.TO_HOST))) <= 1
-    except ProtocolBroken as error:
-        assert str(error)
 
 
 def test_a_length_beyond_the_limit_is_refused_before_its_bytes_come() -> None:
