@@ -138,8 +138,8 @@ class Agents:
         self._host = None
         self._mark_seen = False
         self._marks += 1
-        self._link.attach({run_id: agent.output.offsets() for run_id, agent in self._agents.items()})
         self._home.tell(_Mark(self._marks))
+        self._link.attach({run_id: agent.output.offsets() for run_id, agent in self._agents.items()})
 
     def returned(self, returned: Returned) -> None:
         """Take the answer to an errand."""

@@ -7,6 +7,7 @@ Runs that somebody else carries out are only recorded.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from random import Random
 from typing import Any
@@ -99,9 +100,8 @@ class Runs(Domain):
         self._agents.begin()
         for held in self._hall.held:
             self._ask_ends(held)
-        self._let_go(
-            list({run_id for held in self._hall.held for run_id in held.run_ids if not self._is_active(run_id)})
-        )
+        waited_for = {run_id for held in self._hall.held for run_id in held.run_ids}
+        self._let_go([run_id for run_id in waited_for if not self._is_active(run_id)])
 
     def told(self, tell: Any) -> None:
         """Take news from the host, answers from the disk, and what became durable."""
@@ -193,7 +193,7 @@ class Runs(Domain):
             decide = partial(decisions.end_asked, run_id=run_id, kind=held.kind, message=messages[held.kind])
             self._own.add(run_id, "run.ask_end", decide)
 
-    def _let_go(self, over: Any) -> None:
+    def _let_go(self, over: Iterable[str]) -> None:
         """Send the commands on whose runs are all over."""
         waiting: list[Held] = []
         for held in self._hall.held:

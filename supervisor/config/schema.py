@@ -118,9 +118,15 @@ class Events:
 
 @attrs.frozen(kw_only=True)
 class Runs:
-    """How waiting tasks are ordered."""
+    """How waiting tasks are ordered, and how agents are run."""
 
     ageing_s: float = _key(600.0, 0.01, 365 * DAY_S, live=True)
+    concurrency: int = _key(4, 0, 10_000, live=True)
+    interruptions_max: int = _key(3, 0, 1000, live=True)
+    grace_s: float = _key(10.0, 0, 3600, live=True)
+    backoff_base_s: float = _key(1.0, 0, DAY_S, live=True)
+    backoff_factor: float = _key(2.0, 1, 100, live=True)
+    backoff_max_s: float = _key(300.0, 0, DAY_S, live=True)
 
 
 @attrs.frozen(kw_only=True)

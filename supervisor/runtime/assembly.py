@@ -11,6 +11,7 @@ the gateway's connections. What a crash may take is made anew by the `run` funct
 from __future__ import annotations
 
 import math
+import os
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,6 +32,7 @@ from actors.ledger import Ledger, RecentLines
 from actors.model.errors import ShuttingDown
 from actors.model.state import Limits as TableLimits
 from actors.reports import Reports
+from actors.running.rules import RunRules
 from actors.runs import Hall, Runs
 from actors.sessions import Sessions
 from actors.storage.disk_store import DiskStore, StorageSettings
@@ -249,6 +251,21 @@ def rules(config: Config) -> Rules:
         sessions_max=config.sessions.max,
         sessions_keep_days=config.sessions.keep_days,
         archive_tasks_after_days=config.tasks.archive_after_days,
+        runs=run_rules(config),
+    )
+
+
+def run_rules(config: Config) -> RunRules:
+    """Return the part of the configuration on which runs depend; agents begin with this process's environment."""
+    return RunRules(
+        concurrency=config.runs.concurrency,
+        interruptions_max=config.runs.interruptions_max,
+        grace_s=config.runs.grace_s,
+        backoff_base_s=config.runs.backoff_base_s,
+        backoff_factor=config.runs.backoff_factor,
+        backoff_max_s=config.runs.backoff_max_s,
+        env=dict(os.environ),
+        cwd=str(Path.cwd()),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import field
 
-from actors.messages import records, runtime, sessions, tasks
+from actors.messages import records, runs, runtime, sessions, tasks
 from actors.messages.bounds import Params
 from actors.model.run import Run
 from actors.model.session import Session
@@ -116,6 +116,17 @@ _SESSIONS: Final = (
 _RECORDS: Final = (
     Method("run.put", records.RunPut, "runs", "record a run that somebody else carries out", "the run", Run,
            mutates=True, example={"run": {"id": "run_1", "status": "running"}}),
+    Method("run.start", runs.RunStart, "runs", "let a pending task be carried out by its tool", "the run", Run,
+           mutates=True, example={"task_id": "task_1704067200000"}),
+    Method("run.exec", runs.RunExec, "runs", "make a task of a command and carry it out", "the run", Run,
+           mutates=True, example={"argv": ["make", "test"], "cwd": "/home/me/project", "timeout_s": 600}),
+    Method("run.stop", runs.RunStop, "runs", "end a run; answered when it is over", "the run", Run,
+           mutates=True, example={"id": "run_1", "grace_s": 5}),
+    Method("run.output", runs.RunOutput, "runs", "read what a run printed", "{data, next_offset, eof}",
+           example={"id": "run_1", "stream": "stdout"}),
+    Method("output.subscribe", runs.OutputSubscribe, "runs",
+           "follow what a run prints; `output` notifications follow, the last of a stream with eof", "{subscription}",
+           subscribes=True, example={"id": "run_1"}),
     Method("run.get", records.RunGet, "runs", "read one run", "the run", Run, example={"id": "run_1"}),
     Method("run.list", records.RunList, "runs", "read runs, page by page", "{runs, next_cursor}"),
     Method("event.record", records.EventRecord, "events", "write an event into the journal", "the event",
@@ -161,5 +172,9 @@ _RUNTIME: Final = (
 METHODS: Final[dict[str, Method]] = {row.name: row for row in (*_TASKS, *_SESSIONS, *_RECORDS, *_RUNTIME)}
 """Every method by its name."""
 
-IN_A_BATCH: Final = frozenset(row.name for row in METHODS.values() if row.mutates) - {"batch.apply", "task.heartbeat"}
-"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none."""
+IN_A_BATCH: Final = frozenset(row.name for row in METHODS.values() if row.mutates) - {
+    "batch.apply",
+    "run.stop",
+    "task.heartbeat",
+}
+"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none, and a stop waits for its agent."""
