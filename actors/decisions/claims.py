@@ -25,7 +25,7 @@ def claim(draft: Draft, asked: ask.TaskClaim, at: At) -> Decision:
         "status": next_status(task.id, task.status, "claim"),
         "worker": asked.worker,
         "lease": draft.next_lease(),
-        "lease_expires_at": later(at.stamp, asked.lease_s),
+        "lease_expires_at": later(at.stamp, asked.lease_s or at.rules.lease_s),
         "started_at": at.stamp,
         "updated_at": at.stamp,
         "attempts": task.attempts + 1,
