@@ -103,6 +103,26 @@ class Wire:
         """Send bytes as they are."""
         self._socket.sendall(data)
 
+    def send_until_full(self, request: Callable[[int], bytes]) -> tuple[int, bytes]:
+        """Send request after request until nobody takes more; return how many were begun, and the rest of the last."""
+        self._socket.setblocking(False)
+        number = 0
+        rest = b""
+        try:
+            while True:
+                if not rest:
+                    rest = request(number)
+                    number += 1
+                rest = rest[self._socket.send(rest) :]
+        except BlockingIOError:
+            return number, rest
+        finally:
+            self._socket.settimeout(WITHIN_S)
+
+    def deafen(self) -> None:
+        """Take nothing more that is sent here, while sending goes on."""
+        self._socket.shutdown(socket.SHUT_RD)
+
     def end_of_input(self) -> None:
         """Say that nothing more will be sent; replies can still come."""
         self._socket.shutdown(socket.SHUT_WR)
