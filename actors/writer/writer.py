@@ -108,10 +108,8 @@ class Writer:
     async def teardown(self) -> None:
         """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
         deadline_s = self._now() + self._desk.settings.last_files_within_s
-        while (
-            not self._saving.idle or not self._backlog.idle or (len(self._backlog.behind) and self._now() < deadline_s)
-        ):
-            if self._backlog.idle:
+        while not self._saving.idle or not self._backlog.idle or (self._backlog.promising and self._now() < deadline_s):
+            if self._backlog.idle and self._backlog.promising:
                 self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
         if self._ledger.mode is Mode.OK and self._ledger.tables.seq > self._saving.saved_seq:
@@ -120,7 +118,7 @@ class Writer:
                 await self._wait_for(self._desk.background_thread, self._store.sync_behind)
                 saved = await self._wait_for(self._desk.background_thread, partial(self._store.save, cut))
                 await self._wait_for(self._desk.commit_thread, partial(self._store.rotate, saved.seq))
-            except (OSError, JournalBroken) as error:
+            except (OSError, StorageFailed) as error:
                 self._desk.log.warning("the last snapshot could not be written: the journal holds it", error=str(error))
         await self._close()
 
@@ -136,7 +134,10 @@ class Writer:
     async def _close(self) -> None:
         store, self._desk.store = self._desk.store, None
         if store is not None:
-            await self._wait_for(self._desk.commit_thread, store.close)
+            try:
+                await self._wait_for(self._desk.commit_thread, store.close)
+            except (OSError, StorageFailed) as error:
+                self._desk.log.warning("not everything could be closed in order; recovery sees to it", error=str(error))
 
     def _take_in(self, recovered: Recovered) -> None:
         self._desk.replayed |= recovered.refs
@@ -156,11 +157,10 @@ class Writer:
         if isinstance(asked, SaveNow | StateSave):
             self._saving.ask(letter)
         elif isinstance(letter, Read):
-            self._flush_files()
-            serve(self._desk, self._store, letter, letter.job)
+            serve(self._desk, self._store, letter, self._backlog.written_before(letter.job))
+        elif isinstance(asked, ReadArchived):  # a session that has just left may not be in the archive yet
+            serve(self._desk, self._store, letter, self._backlog.written_before(read_of(asked)))
         elif isinstance(letter, Ask | Request):
-            if isinstance(asked, ReadArchived):
-                self._flush_files()  # a session that has just left may not be in the archive yet
             serve(
                 self._desk, self._store, letter, self._whole_state() if isinstance(asked, StateGet) else read_of(asked)
             )
@@ -168,11 +168,6 @@ class Writer:
     def _whole_state(self) -> Callable[[Store], bytes]:
         cut = self._cut()
         return lambda _store: whole_state(cut, self._ledger.last_save, self._desk.settings.answer_bytes_max)
-
-    def _flush_files(self) -> None:
-        """Write first what is not in its file yet: the thread keeps the order, so a reader sees what is committed."""
-        if len(self._backlog.behind):
-            self._backlog.write_portion()
 
     async def _commit(self, proposals: Sequence[Proposal]) -> None:
         admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._desk.replayed)
