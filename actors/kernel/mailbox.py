@@ -16,7 +16,7 @@ sender.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
@@ -111,6 +111,17 @@ class Mailbox:
         self.taken_back += 1
         self.wake()
 
+    def withdraw(self, is_wanted: Callable[[Letter], bool]) -> list[Letter]:
+        """Take letters out that wait and were not given out yet; return them in their order."""
+        self._drain()
+        found = [letter for letter in self._letters if is_wanted(letter)]
+        if found:
+            kept = [letter for letter in self._letters if not is_wanted(letter)]
+            self._letters.clear()
+            self._letters.extend(kept)
+            self._lighten(len(found))
+        return found
+
     def postpone(self, number: int) -> None:
         """Put the last so many of what was given out back to the front: they are for the next turn."""
         for _ in range(number):
@@ -194,16 +205,19 @@ class Mailbox:
                 return
 
     def _take(self) -> list[Letter]:
-        lane = self._suspects or self._returned or self._letters
+        lane = self._returned or self._suspects or self._letters  # what came back was sent before all others
         number_max = 1 if lane is self._suspects else BATCH_MAX
         taken = [lane.popleft() for _ in range(min(len(lane), number_max))]
         self._taken_from = lane
-        self._depth -= len(taken)
         self._taken.extend(taken)
         if taken:
-            self._roomier.set()
-            self._roomier = trio.Event()
+            self._lighten(len(taken))
         return taken
+
+    def _lighten(self, number: int) -> None:
+        self._depth -= number
+        self._roomier.set()
+        self._roomier = trio.Event()
 
     def _bury(self, letter: Letter, crash_id: str) -> None:
         what = getattr(letter, "method", type(letter).__name__)

@@ -12,7 +12,7 @@ that fails the writer refuses commands (`read_only`) and tries the disk again fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -187,6 +187,8 @@ class Writer:
             self._absorb(admitted.lines, appended, stamp)
             self._observe(admitted, appended, self._now() - begun_s)
         self._answer(admitted)
+        # Only now: what is decided again must find what has just become durable.
+        self._send_home(admitted.refused)
 
     def _absorb(self, lines: Sequence[Proposal], appended: Appended, stamp: str) -> None:
         tables = self._ledger.tables
@@ -262,7 +264,20 @@ class Writer:
             home.tell(Forget())
         for proposal in admitted.lines:
             proposal.fail(make())
-        send_home(admitted.barriers)
+        self._send_home([*admitted.barriers, *admitted.refused])
+
+    def _send_home(self, refused: Sequence[Proposal]) -> None:
+        """Have commands decided again, together with what their homes have handed on since: in the order sent."""
+        homes = {proposal.home.name for proposal in refused}
+        if homes:
+            waiting = self._desk.mailbox.withdraw(lambda letter: self._is_from(letter, homes))
+            send_home([*refused, *(letter for letter in waiting if isinstance(letter, Proposal))])
+
+    def _is_from(self, letter: Letter, homes: Collection[str]) -> bool:
+        """What was written before a crash is not decided again, whoever sent it."""
+        if not isinstance(letter, Proposal) or letter.command.ref in self._desk.replayed:
+            return False
+        return letter.home.name in homes
 
     async def _wait_for(self, thread: IoThread, call: Callable[[], T]) -> T:
         """Wait for a job and beat meanwhile: a slow disk is no hung actor."""
