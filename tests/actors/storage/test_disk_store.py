@@ -1,4 +1,4 @@
-"""What the store on disk promises beyond the contract: segments, backups, failures at every step, other durabilities."""
+"""What the store on disk promises beyond the contract: segments, backups, failures, other durabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every disk record has a golden file: what is written today is what was written then, and what was written then is read.
+"""Every disk record has a golden file: it is written today as it was then, and what was written then is read.
 
 `python -m tests.kit.golden tests/actors/storage/golden/v2` makes them anew after a change of format that was meant; a
 change that older directories do not survive needs a migration instead.

@@ -55,6 +55,23 @@ def stranger(root: Path) -> None:
     (root / "tasks" / "strange.json").write_text(json.dumps({**task, "id": "strange"}))
 
 
+def tear(root: Path) -> None:
+    path = segments(root)[-1]
+    path.write_bytes(path.read_bytes() + b"{")
+
+
+def edit(root: Path) -> None:
+    edit_task(root, "t1", description="edited by hand")
+
+
+def break_task(root: Path) -> None:
+    (root / "tasks" / "t1.json").write_text("{")
+
+
+def break_index(root: Path) -> None:
+    (root / "sessions" / "sessions.json").write_text("{}")
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     "state.json": (lambda root: flip_in(root / "state.json", b"do t2"), "state.json", "checksum", "error"),
     "state.json gone": (lambda root: (root / "state.json").unlink(), "state.json", "missing", "error"),
@@ -62,16 +79,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     "the identity": (lambda root: (root / "identity.json").write_text("{"), "identity.json", "truncated", "warning"),
     "a journal line": (lambda root: flip_in(segments(root)[-1], b"changed"), "journal/", "checksum", "error"),
     "a missing segment": (lambda root: segments(root)[1].unlink(), "journal", "lines 5 to 7 are missing", "error"),
-    "a torn journal": (lambda root: segments(root)[-1].open("ab").write(b"{"), "journal/", "middle of line", "info"),
+    "a torn journal": (tear, "journal/", "middle of line", "info"),
     "an edited task": (
-        lambda root: edit_task(root, "t1", description="x"),
+        edit,
         "tasks/t1",
         "somebody changed it",
         "warning",
     ),
     "a task file ahead": (newer_file, "tasks/t1", "above the row's", "warning"),
     "a task file that is none": (
-        lambda root: (root / "tasks" / "t1.json").write_text("{"),
+        break_task,
         "tasks/t1",
         "JSON",
         "error",
@@ -86,7 +103,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     ),
     "a session too short": (shorten_session, "sessions/", "ends at message", "warning"),
     "the index": (
-        lambda root: (root / "sessions" / "sessions.json").write_text("{}"),
+        break_index,
         "sessions/sessions",
         "list",
         "info",
