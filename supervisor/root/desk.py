@@ -74,7 +74,8 @@ class RootDesk:
             self.failure = self.failure or RuntimeGivenUp(f"gave up: {error}")
         finally:
             self._board.show(phase=Phase.STOPPED, runtime_pid=None, standby_pid=None)
-        _log.info("stopped", reason=self._stop_reason, exit_code=self._exit_code)
+        exit_code = self._exit_code if self.failure is None else self.failure.exit_code
+        _log.info("stopped", reason=self._stop_reason, exit_code=exit_code)
         return self._exit_code
 
     async def feed_watchdog(self) -> None:
