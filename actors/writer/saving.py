@@ -77,6 +77,10 @@ class Saving:
             "duration_s": round(saved.duration_s, 6),
         }
         self._desk.ledger.last_save = {**told, "at": self._desk.clock.stamp(), "monotonic_s": self._now()}
+        graves = self._desk.ledger.tables.tombstones
+        for grave in saved.forgotten:
+            if graves.get((grave.table, grave.id)) is grave:
+                del graves[grave.table, grave.id]
         self._desk.observer.saved(saved.duration_s)
         self._desk.log.debug("saved", **told)
         self._desk.events.tell(Live("state:saved", told))
