@@ -11,7 +11,7 @@ from actors.messages import tasks as ask
 from actors.model.draft import Draft
 from actors.model.ids import clean_id
 from actors.model.stamps import later
-from actors.model.tables import TaskRow, decode_task, seconds_between
+from actors.model.tables import Row, TaskRow, decode_task, seconds_between
 from actors.model.task import Task, next_status
 
 
@@ -61,17 +61,26 @@ def most_urgent(draft: Draft, tools: tuple[str, ...] | None, at: At) -> TaskRow 
 
 
 def _candidates(draft: Draft, tools: tuple[str, ...] | None) -> Iterator[TaskRow]:
-    """Yield the first ready task of every lane, and every ready one that is not durable yet."""
+    """Yield the first ready task of every lane, and every one that is ready by what is not durable yet."""
     changed = draft.changed("tasks")
     for _lane, queue in draft.tables.tasks.lanes(tools):
         head = (draft.tables.tasks.rows[order[1]] for order in queue if order[1] not in changed)
         first = next((row for row in head if _dependencies_met(draft, row)), None)
         if first is not None:
             yield first
-    for row in changed.values():
+    for row in [*changed.values(), *_set_free(draft, changed)]:
         fits = isinstance(row, TaskRow) and row.status == "pending" and (tools is None or row.tool in tools)
         if fits and isinstance(row, TaskRow) and _dependencies_met(draft, row):
             yield row
+
+
+def _set_free(draft: Draft, changed: dict[str, Row | None]) -> Iterator[TaskRow]:
+    """Yield what waits for tasks whose completion is not durable yet: the tables do not know it to be ready."""
+    tables = draft.tables.tasks
+    for row in changed.values():
+        if isinstance(row, TaskRow) and row.status == "completed":
+            waiting = tables.dependents.get(row.id, ())
+            yield from (tables.rows[task_id] for task_id in waiting if task_id not in changed)
 
 
 def _dependencies_met(draft: Draft, row: TaskRow) -> bool:
