@@ -159,7 +159,7 @@ class Domain:
             request.fail(error)  # it rests on what is durable
             return None
         if not isinstance(answer, bytes):
-            return Read(request, answer)
+            return Read(request, answer.row_id, answer.job)
         request.done(answer)
         return None
 

@@ -54,6 +54,8 @@ class Read:
     """A query that needs the disk: the writer runs `job` on its background thread and answers with what it returns."""
 
     request: Request
+    row_id: str
+    """Whose file it is."""
     job: Callable[[Any], bytes]
     """Gets the writer's `Store`, returns the encoded result; may raise a typed error."""
     deliveries: int = 0

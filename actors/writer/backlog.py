@@ -36,8 +36,8 @@ class Backlog:
         """Whether the last portion could not be written."""
         self._desk = desk
         self._store = store
-        self._portions: list[Job] = []
-        """Those under way."""
+        self._portions: dict[Job, Behind] = {}
+        """Those under way, oldest first."""
         self._syncing = False
         self._again: list[Behind] = []
         """Portions to put back once none is under way."""
@@ -85,15 +85,15 @@ class Backlog:
         portion = self.behind.take(TASK_FILES_MAX)
         self._unsynced = True
         write = partial(self._store.write_behind, portion)
-        self._portions.append(self._desk.background_thread.submit(write, partial(self._written, portion)))
+        self._portions[self._desk.background_thread.submit(write, self._written)] = portion
 
-    def written_before(self, read: Callable[[Store], T]) -> Callable[[Store], T]:
-        """Let files that wait be written before something is read, which fails when they could not be.
+    def written_before(self, read: Callable[[Store], T], row_id: str) -> Callable[[Store], T]:
+        """Let files that wait be written before something is read, which fails when its own file could not be.
 
         A page that lacks what was acknowledged would be a lie; that it cannot be read at present is none.
         """
         self.write_portion()
-        portions = list(self._portions)
+        portions = [job for job, portion in self._portions.items() if portion.holds(row_id)]
 
         def read_then(store: Store) -> T:
             for portion in portions:  # ended before this begins: the thread keeps the order
@@ -102,8 +102,8 @@ class Backlog:
 
         return read_then
 
-    def _written(self, portion: Behind, job: Job) -> None:
-        self._portions.remove(job)
+    def _written(self, job: Job) -> None:
+        portion = self._portions.pop(job)
         try:
             self._tell(portion, job.result())
         except Exception as error:  # noqa: BLE001 - a callback of the loop: what it raised would end the process
@@ -141,8 +141,9 @@ class Backlog:
             self._desk.events.tell(Live("task:edited", {"message": message, "path": path}, recorded=True))
 
     def _show(self) -> None:
-        """Show how many files wait, those of portions that will be put back included."""
-        self._desk.ledger.files_backlog = len(self.behind) + sum(map(len, self._again))
+        """Show how many files are not written, those of portions under way or to be put back included."""
+        unwritten = (self.behind, *self._portions.values(), *self._again)
+        self._desk.ledger.files_backlog = sum(map(len, unwritten))
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()

@@ -157,9 +157,9 @@ class Writer:
         if isinstance(asked, SaveNow | StateSave):
             self._saving.ask(letter)
         elif isinstance(letter, Read):
-            serve(self._desk, self._store, letter, self._backlog.written_before(letter.job))
+            serve(self._desk, self._store, letter, self._backlog.written_before(letter.job, letter.row_id))
         elif isinstance(asked, ReadArchived):  # a session that has just left may not be in the archive yet
-            serve(self._desk, self._store, letter, self._backlog.written_before(read_of(asked)))
+            serve(self._desk, self._store, letter, self._backlog.written_before(read_of(asked), asked.session_id))
         elif isinstance(letter, Ask | Request):
             serve(
                 self._desk, self._store, letter, self._whole_state() if isinstance(asked, StateGet) else read_of(asked)
