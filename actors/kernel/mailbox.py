@@ -5,8 +5,9 @@ below, notices) never wait; each of them is caused by a letter that was let in, 
 bound. `receive` gives out all that waits, tells first.
 
 What was given out stays noted until the actor says `finished`. When the actor crashes, the unfinished letters go back
-to the front and the next incarnation gets them one at a time, so that the guilty one is alone when it strikes again; a
-letter that crashes its actor twice goes to the dead letters and is answered with `actor_crashed`.
+to the front and the next incarnation gets them one at a time, so that the guilty one is alone when it strikes again,
+also when it strikes after the actor has gone through all of them; a letter that crashes its actor twice goes to the
+dead letters and is answered with `actor_crashed`.
 
 The lanes are a trio memory channel that carries whole batches: a channel costs 7 µs a message, and a batch in one
 message costs the same 7 µs. Both ends are held here for ever, so a dead consumer can neither lose the buffer nor hang a
@@ -165,6 +166,8 @@ class Mailbox:
     def crashed(self, crash_id: str) -> bool:
         """Note that the actor crashed; return whether a letter that was suspect before is to blame again."""
         guilty = self._in_hand
+        if guilty is None and len(self._taken) == 1:
+            guilty = self._taken[0]  # it was given out alone: whatever happened, happened because of it
         repeated = guilty is not None and guilty.deliveries > 0
         if guilty is not None:
             guilty.deliveries += 1
