@@ -78,8 +78,8 @@ class Backlog:
             self._desk.background_thread.submit(self._store.sync_behind, self._synced)
 
     def write_portion(self) -> None:
-        """Hand the next portion to the background thread."""
-        if not len(self.behind):
+        """Hand the next portion to the background thread; an empty one tells that lines have no files."""
+        if not len(self.behind) and self.behind.after_seq == self.behind.seq:
             self._due_s = float("inf")
             return
         portion = self.behind.take(TASK_FILES_MAX)
@@ -92,7 +92,8 @@ class Backlog:
 
         A page that lacks what was acknowledged would be a lie; that it cannot be read at present is none.
         """
-        self.write_portion()
+        if len(self.behind):
+            self.write_portion()
         portions = [job for job, portion in self._portions.items() if portion.holds(row_id)]
 
         def read_then(store: Store) -> T:
@@ -130,7 +131,7 @@ class Backlog:
         except Exception as error:  # noqa: BLE001 - as above
             self._desk.log.warning("files behind the journal could not be made durable", **told_of(error))
         else:
-            self._unsynced = len(self.behind) > 0
+            self._unsynced = self.durable_seq < self.behind.seq
         self._desk.mailbox.wake()
 
     def _tell(self, portion: Behind, written: WrittenBehind) -> None:
