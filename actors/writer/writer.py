@@ -12,7 +12,7 @@ that fails the writer refuses commands (`read_only`) and tries the disk again fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,12 +28,13 @@ from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, Se
 from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
 from actors.messages.runtime import StateGet, StateSave
-from actors.model.errors import PerdureError, ReadOnly, StorageFailed
+from actors.model.errors import PerdureError, ReadOnly, StorageFailed, TooLarge
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
 from actors.storage.contract import Appended, Cut, Recovered, Store, cut_of
 from actors.storage.journal import JournalBroken
+from actors.storage.journal_lines import BODY_BYTES_MAX
 from actors.writer.admission import Admitted, admit, send_home
 from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
@@ -108,7 +109,8 @@ class Writer:
     async def teardown(self) -> None:
         """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
         deadline_s = self._now() + self._desk.settings.last_files_within_s
-        while not self._saving.idle or not self._backlog.idle or (self._backlog.promising and self._now() < deadline_s):
+        while not self._is_done(deadline_s):
+            self._saving.tick()
             if self._backlog.idle and self._backlog.promising:
                 self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
@@ -121,6 +123,11 @@ class Writer:
             except (OSError, StorageFailed) as error:
                 self._desk.log.warning("the last snapshot could not be written: the journal holds it", error=str(error))
         await self._close()
+
+    def _is_done(self, deadline_s: float) -> bool:
+        """Whether nothing is under way, nobody waits for a snapshot, and no file waits that could still be written."""
+        is_idle = self._saving.idle and self._backlog.idle and not self._desk.savers
+        return is_idle and not (self._backlog.promising and self._now() < deadline_s)
 
     async def _join(self) -> None:
         """Both threads are idle when a job queued now has run; past a deadline two writers would be possible."""
@@ -178,6 +185,9 @@ class Writer:
         if admitted.lines:
             stamp = self._desk.clock.stamp()
             bodies = [_encode(_Body(stamp, line.command, line.facts))[1:-1] for line in admitted.lines]
+            if max(map(len, bodies)) > BODY_BYTES_MAX:
+                self._refuse_long(proposals, dict(zip(admitted.lines, map(len, bodies), strict=True)))
+                return
             begun_s = self._now()
             try:
                 appended: Appended = await self._wait_for(self._desk.commit_thread, partial(self._store.commit, bodies))
@@ -265,6 +275,15 @@ class Writer:
         for proposal in admitted.lines:
             proposal.fail(make())
         self._send_home([*admitted.barriers, *admitted.refused])
+
+    def _refuse_long(self, proposals: Sequence[Proposal], lengths: Mapping[Proposal, int]) -> None:
+        """Answer commands whose line would be too long; all others may rest on them, and are decided again."""
+        self._ledger.epoch += 1
+        for proposal, length in lengths.items():
+            if length > BODY_BYTES_MAX:
+                proposal.home.tell(Forget())
+                proposal.fail(TooLarge(f"{proposal.method} would need a line of {length} bytes in the journal"))
+        self._send_home([proposal for proposal in proposals if not proposal.request.answered])
 
     def _send_home(self, refused: Sequence[Proposal]) -> None:
         """Have commands decided again, together with what their homes have handed on since: in the order sent."""
