@@ -154,6 +154,10 @@ class Mailbox:
             yield letter
         self._in_hand = None
 
+    def blame(self, letter: Letter) -> None:
+        """Note that it was this letter: what it led to is what crashed the actor."""
+        self._in_hand = letter
+
     def finished(self) -> None:
         """Everything given out has been answered or handed on."""
         self._taken.clear()

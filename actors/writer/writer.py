@@ -85,14 +85,16 @@ class Writer:
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
         """Commit the proposals as one batch; pass on what needs the disk otherwise."""
         del tells  # nobody tells the writer anything
+        number = _share(letters)
+        self._desk.mailbox.postpone(len(letters) - number)
         proposals: list[Proposal] = []
-        for letter in self._desk.mailbox.each(letters):
+        for letter in self._desk.mailbox.each(letters[:number]):
             if isinstance(letter, Proposal):
                 proposals.append(letter)
             else:
                 self._ask_disk(letter)
         if proposals:
-            await self._commit(proposals)
+            await self._commit_or_suspect(proposals)
         if not self._desk.mailbox.depth:
             self._desk.replayed.clear()  # whoever waited for an answer since the crash has had it
 
@@ -179,6 +181,17 @@ class Writer:
     def _whole_state(self) -> Callable[[Store], bytes]:
         cut = self._cut()
         return lambda _store: whole_state(cut, self._ledger.last_save, self._desk.settings.answer_bytes_max)
+
+    async def _commit_or_suspect(self, proposals: Sequence[Proposal]) -> None:
+        """Commit a batch; when that crashes the writer, remember of whom, and whom to blame when it was alone."""
+        try:
+            await self._commit(proposals)
+        except Exception:
+            for proposal in proposals:
+                proposal.request.suspect = True
+            if len(proposals) == 1:
+                self._desk.mailbox.blame(proposals[0])
+            raise
 
     async def _commit(self, proposals: Sequence[Proposal]) -> None:
         admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._desk.replayed)
@@ -317,3 +330,12 @@ class Writer:
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()
+
+
+def _share(letters: Sequence[Letter]) -> int:
+    """Return how many of the first letters make one batch: a suspect is alone, so that the guilty one is found.
+
+    It comes as a new proposal of the same request, decided again on what this incarnation found.
+    """
+    suspects = (n for n, letter in enumerate(letters) if isinstance(letter, Proposal) and letter.request.suspect)
+    return max(1, next(suspects, len(letters))) if letters else 0
