@@ -73,7 +73,7 @@ def migrate(
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
     if not is_version_1(disk, layout):
-        return {"migrated": False, "notes": ["this is no directory of version 1: nothing to do"]}
+        return {"migrated": False, "notes": ["there is no state of version 1 here: nothing to do"]}
     if dry_run:
         return {**plan(disk, layout, stamp=_now()).as_mapping(), "migrated": False}
     with locked(disk, layout, "migrate", _now()), recovered_store(path, settings, limits) as (_, recovered):

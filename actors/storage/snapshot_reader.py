@@ -227,9 +227,8 @@ def _salvage(disk: Disk, path: Path, problem: Problem) -> SnapshotImage:
             rejected_count += _reject(rejected, Rejected(number, frame.problem or found, excerpt(line)))
         elif not _take_header(line, header):
             rejected_count += _reject(rejected, Rejected(number, frame.problem or Bad.FORM, excerpt(line)))
-    return SnapshotImage(
-        header, sections, tuple(rejected), rejected_count - len(rejected), problem, f"{rejected_count} lines rejected"
-    )
+    told = "1 line rejected" if rejected_count == 1 else f"{rejected_count} lines rejected"
+    return SnapshotImage(header, sections, tuple(rejected), rejected_count - len(rejected), problem, told)
 
 
 def _reject(rejected: list[Rejected], one: Rejected) -> int:

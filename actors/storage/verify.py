@@ -92,7 +92,9 @@ def _check_snapshots(disk: Disk, layout: Layout, findings: Findings) -> Tables |
     image = read_snapshot(disk, layout.state)
     if image.problem is not None:
         hint = "use the newer Perdure that wrote it" if image.problem is Problem.NEWER else _START
-        findings.add(layout.state, f"{image.problem} {image.detail}".strip(), "error", hint)
+        findings.add(
+            layout.state, f"{image.problem} ({image.detail})" if image.detail else str(image.problem), "error", hint
+        )
     for backup in layout.backups(disk):
         findings.count("backups", 1)
         problem = read_snapshot(disk, backup.path).problem
