@@ -191,7 +191,9 @@ class RootDesk:
     def _on_event(self, event: TreeEvent) -> None:
         match event:
             case ChildExited(expected=False, report=report) if report is not None:
-                _log.error("the runtime died", reason=report.message, uptime_s=report.uptime_s, crash_id=report.id)
+                _log.error(
+                    "the runtime died", reason=report.message, uptime_s=round(report.uptime_s, 3), crash_id=report.id
+                )
                 self._board.show(last_error=report.message)
             case ChildRestarting():
                 self._board.show(restarts=self._board.shown.restarts + 1)
