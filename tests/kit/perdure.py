@@ -19,6 +19,8 @@ from typing import Any, Self
 
 from supervisor.demo.stage import Stage
 
+CHECKOUT = Path(__file__).parents[2]
+
 WITHIN_S = 60.0
 """A fail-safe: everything here takes milliseconds on an idle machine, and the machine is not idle."""
 
@@ -29,6 +31,7 @@ class Perdure(Stage):
     def __init__(self, folder: Path, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
         given = {f"PERDURE_{name.upper()}": value for name, value in settings.items()}
+        given["PYTHONPATH"] = str(CHECKOUT)
         super().__init__(folder, environment=given)
         self.folder = folder
 
