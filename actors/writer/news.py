@@ -42,6 +42,12 @@ def news_of(report: Mapping[str, Any]) -> Iterator[Live]:
         yield Live("alert:corruption", {"level": "error", "message": damage(report)}, recorded=True)
 
 
+def entry(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the log says: all that is not empty; of a new directory not what every new one lacks."""
+    expected = {"warnings", "directories_made"} if report.get("initialised") else set()
+    return {name: found for name, found in report.items() if found and name not in expected}
+
+
 def damage(report: Mapping[str, Any]) -> str:
     """Return one sentence that says what is lost."""
     lost = sum(last - first + 1 for first, last in report.get("seqs_lost", ()))

@@ -39,7 +39,7 @@ from actors.writer.admission import Admitted, admit, send_home
 from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
-from actors.writer.news import damage, news_of
+from actors.writer.news import damage, entry, news_of
 from actors.writer.saving import Saving
 from actors.writer.whole_state import whole_state
 
@@ -76,7 +76,7 @@ class Writer:
         self._ledger.mode = Mode.OK
         self._ledger.reasons = []
         self._desk.observer.loaded(self._now() - begun_s)
-        self._desk.log.info("recovered", **{name: found for name, found in recovered.report.items() if found})
+        self._desk.log.info("recovered", **entry(recovered.report))
         if recovered.report.get("corrupted"):
             self._desk.log.error(damage(recovered.report), quarantined=recovered.report.get("quarantined"))
         for told in news_of(recovered.report):

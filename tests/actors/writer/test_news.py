@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.messages.proposal import Live
-from actors.writer.news import damage, news_of
+from actors.writer.news import damage, entry, news_of
 
 CLEAN: dict[str, Any] = {"case": "B", "base": "state.json", "corrupted": False, "initialised": False}
 DAMAGED = {
@@ -25,6 +25,12 @@ def test_a_clean_recovery_is_only_told_live() -> None:
 def test_an_empty_directory_is_told_as_initialised() -> None:
     kinds = [told.kind for told in news_of({**CLEAN, "initialised": True, "directories_made": ["journal"]})]
     assert kinds == ["state:loaded", "state:initialised"]
+
+
+def test_the_log_of_a_new_directory_does_not_warn_of_what_every_new_one_lacks() -> None:
+    report = {**CLEAN, "warnings": ["state.json: missing"], "directories_made": ["journal"]}
+    assert entry(report)["warnings"] == ["state.json: missing"]
+    assert entry({**report, "initialised": True}) == {"case": "B", "base": "state.json", "initialised": True}
 
 
 def test_damage_is_recorded_with_what_is_lost_and_raises_an_alert() -> None:
