@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import attrs
 import trio
 
-from actors.decisions.decision import At, Decision, Handler, Rules
+from actors.decisions.decision import NOTHING, At, Decision, Handler, Rules
 from actors.kernel.actor import BEAT_EVERY_S, Context
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Letter, Mailbox
@@ -43,6 +43,8 @@ class Place:
     ledger: Ledger
     clock: Clock
     rules: Rules
+    lives: int = 0
+    """How many incarnations there were."""
 
 
 @attrs.frozen
@@ -65,21 +67,34 @@ class Domain:
         self._queries = queries
         self._draft = Draft(place.ledger.tables)
         self._epoch = 0
+        self._taken_back = place.mailbox.taken_back
+        """What has come back up to here rests on the draft no more."""
+        self._follows = place.lives > 0
+        """Whether an incarnation before this one may have handed on what is not durable yet."""
+        place.lives += 1
 
     async def setup(self) -> None:
         """Start from what is durable."""
         self._draft = Draft(self._place.ledger.tables)
         self._epoch = self._place.ledger.epoch
+        self._taken_back = self._place.mailbox.taken_back
 
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
         """Decide everything that waited and hand it on, without a checkpoint between the two."""
-        if self._place.writer.room < len(letters):
-            await self.patiently(lambda: self._place.writer.room_for(len(letters)))
         for tell in tells:
             self.told(tell)
+        mailbox = self._place.mailbox
+        taken_back = mailbox.taken_back
+        if letters and self._follows:
+            await self.settled()
+        if self._place.writer.room < len(letters):
+            await self.patiently(lambda: self._place.writer.room_for(len(letters)))
+        if mailbox.taken_back != taken_back:
+            mailbox.postpone(len(letters))  # what came back meanwhile was sent before these
+            return
         at = self.at()
         handed_on: list[Letter] = []
-        for letter in self._place.mailbox.each(letters):
+        for letter in mailbox.each(letters):
             if not isinstance(letter, Request):
                 self.take(letter)
             elif (going := self.consider(letter, at)) is not None:
@@ -96,6 +111,7 @@ class Domain:
         elif isinstance(tell, Forget):
             self._draft.clear()
             self._epoch = self._place.ledger.epoch
+            self._taken_back = self._place.mailbox.taken_back
 
     def take(self, letter: Letter) -> None:
         """Take what is no request."""
@@ -134,6 +150,8 @@ class Domain:
         """Decide or answer a request; return what is to be handed on to the writer, if anything is."""
         if request.answered:
             return None  # answered by the incarnation before, which crashed at a later letter
+        if self._taken_back != self._place.mailbox.taken_back:
+            self.told(Forget())  # it is on its way, but this is decided now
         query = self._queries.get(type(request.params))
         try:
             if query is None:
@@ -145,7 +163,7 @@ class Domain:
             request.fail(error)  # it rests on what is durable
             return None
         if not isinstance(answer, bytes):
-            return Read(request, answer)
+            return Read(request, answer.row_id, answer.job)
         request.done(answer)
         return None
 
@@ -154,6 +172,9 @@ class Domain:
         if not self._draft.pending and not self._draft.pending_keys:
             request.answer(outcome)
             return None
+        return self._barrier(request, outcome)
+
+    def _barrier(self, request: Request, outcome: Outcome) -> Proposal:
         return Proposal(
             request=request,
             home=self._home,
@@ -164,6 +185,26 @@ class Domain:
             expects=(),
             outcome=outcome,
         )
+
+    async def settled(self) -> None:
+        """Wait until nothing that was handed on is under way: it is durable, or was told to have failed, or is back."""
+        if not (self._follows or self._draft.pending or self._draft.pending_keys):
+            return
+        settled = trio.Event()
+
+        def heard(_outcome: Outcome) -> None:
+            settled.set()
+
+        taken_back = self._place.mailbox.taken_back
+        await self.patiently(lambda: self._place.writer.room_for(1))
+        method = f"{self._place.mailbox.name}.settle"
+        request = Request(method, Own(lambda _draft, _at: NOTHING), heard)
+        self._place.writer.offer([self._barrier(request, Done(b"null"))])
+        while not settled.is_set() and self._place.mailbox.taken_back == taken_back:
+            with trio.move_on_after(BEAT_EVERY_S):
+                await settled.wait()
+            self._context.beat()
+        self._follows = False
 
     async def patiently(self, wait: Callable[[], Awaitable[T]]) -> T:
         """Wait for somebody else, and beat meanwhile: who waits for a slow disk does not hang.

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import trio
-
 from actors.decisions import sessions as decisions
-from actors.decisions.decision import NOTHING, At, Decision, Handler, row_reply
+from actors.decisions.decision import At, Decision, Handler, row_reply
 from actors.decisions.sessions import Archived
 from actors.decisions.sessions_retention import overdue
 from actors.domain import Domain, Place
-from actors.kernel.actor import BEAT_EVERY_S, Context
+from actors.kernel.actor import Context
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
 from actors.messages.questions import ReadArchived
-from actors.messages.request import Outcome, Request
+from actors.messages.request import Request
 from actors.messages.sessions import SessionRestore
 from actors.model.draft import Draft
 from actors.model.errors import PerdureError
@@ -84,7 +82,7 @@ class Sessions(Domain):
         except PerdureError:
             return True  # deciding it says what is wrong
         taken_back = self._place.mailbox.taken_back
-        await self._settled(taken_back)
+        await self.settled()
         if self._place.mailbox.taken_back != taken_back:
             return False
         question = Ask(ReadArchived(session_id))
@@ -97,20 +95,6 @@ class Sessions(Domain):
         else:
             self._archived = None if found is None else Archived(*found)
         return self._place.mailbox.taken_back == taken_back
-
-    async def _settled(self, taken_back: int) -> None:
-        """Wait until everything decided so far is durable, or some of it came back."""
-        settled = trio.Event()
-
-        def heard(_outcome: Outcome) -> None:
-            settled.set()
-
-        await self._room()
-        self.propose_own("session.restore", lambda _draft, _at: NOTHING, heard)
-        while not settled.is_set() and self._place.mailbox.taken_back == taken_back:
-            with trio.move_on_after(BEAT_EVERY_S):
-                await settled.wait()
-            self._context.beat()
 
     async def _room(self) -> None:
         await self.patiently(lambda: self._place.writer.room_for(1))

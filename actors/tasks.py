@@ -22,7 +22,7 @@ from actors.kernel.ref import RETRY_AFTER_S, Ref
 from actors.leases import Leases
 from actors.messages.proposal import Settled
 from actors.messages.request import Done, Failed, Request
-from actors.messages.tasks import LEASE_S_DEFAULT, TaskCancel, TaskDelete, TaskHeartbeat
+from actors.messages.tasks import TaskCancel, TaskDelete, TaskHeartbeat
 from actors.messages.withdrawal import Withdrawal
 from actors.model.draft import Draft
 from actors.model.errors import Overloaded, PerdureError
@@ -130,7 +130,7 @@ class Tasks(Domain):
         task = needed_task(self._draft, clean_id(asked.id))
         tasks.check_lease(task, asked.lease)
         lease = self._leases.get(task.id)
-        length_s = asked.lease_s or (LEASE_S_DEFAULT if lease is None else lease.length_s)
+        length_s = asked.lease_s or (at.rules.lease_s if lease is None else lease.length_s)
         if lease is not None and lease.token == asked.lease:
             self._leases.extend(task.id, length_s, self._now())
         return encode(attrs.evolve(task, lease_expires_at=later(at.stamp, length_s)))

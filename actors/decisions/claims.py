@@ -12,7 +12,7 @@ from actors.model.draft import Draft
 from actors.model.ids import clean_id
 from actors.model.run import LIVE
 from actors.model.stamps import later
-from actors.model.tables import RunRow, TaskRow, decode_task, seconds_between
+from actors.model.tables import Row, RunRow, TaskRow, decode_task, seconds_between
 from actors.model.task import Task, next_status
 
 
@@ -26,7 +26,7 @@ def claim(draft: Draft, asked: ask.TaskClaim, at: At) -> Decision:
         "status": next_status(task.id, task.status, "claim"),
         "worker": asked.worker,
         "lease": draft.next_lease(),
-        "lease_expires_at": later(at.stamp, asked.lease_s),
+        "lease_expires_at": later(at.stamp, asked.lease_s or at.rules.lease_s),
         "started_at": at.stamp,
         "updated_at": at.stamp,
         "attempts": task.attempts + 1,
@@ -62,7 +62,7 @@ def most_urgent(draft: Draft, tools: tuple[str, ...] | None, at: At) -> TaskRow 
 
 
 def _candidates(draft: Draft, tools: tuple[str, ...] | None) -> Iterator[TaskRow]:
-    """Yield the first ready task of every lane, and every ready one that is not durable yet."""
+    """Yield the first ready task of every lane, and every one that is ready by what is not durable yet."""
     changed = draft.changed("tasks")
     queued = _tasks_newly_queued(draft)
     for _lane, queue in draft.tables.tasks.lanes(tools):
@@ -70,7 +70,7 @@ def _candidates(draft: Draft, tools: tuple[str, ...] | None) -> Iterator[TaskRow
         first = next((row for row in head if _is_free(draft, row, queued)), None)
         if first is not None:
             yield first
-    for row in changed.values():
+    for row in [*changed.values(), *_set_free(draft, changed)]:
         fits = isinstance(row, TaskRow) and row.status == "pending" and (tools is None or row.tool in tools)
         if fits and isinstance(row, TaskRow) and _is_free(draft, row, queued):
             yield row
@@ -87,6 +87,15 @@ def _tasks_newly_queued(draft: Draft) -> set[str]:
     """Return the tasks whose runs were queued in this very draft."""
     rows = (row for row in draft.changed("runs").values() if isinstance(row, RunRow))
     return {row.task_id for row in rows if row.task_id is not None and row.is_own and row.status in LIVE}
+
+
+def _set_free(draft: Draft, changed: dict[str, Row | None]) -> Iterator[TaskRow]:
+    """Yield what waits for tasks whose completion is not durable yet: the tables do not know it to be ready."""
+    tables = draft.tables.tasks
+    for row in changed.values():
+        if isinstance(row, TaskRow) and row.status == "completed":
+            waiting = tables.dependents.get(row.id, ())
+            yield from (tables.rows[task_id] for task_id in waiting if task_id not in changed)
 
 
 def _dependencies_met(draft: Draft, row: TaskRow) -> bool:

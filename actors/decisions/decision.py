@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from actors.messages.tasks import LEASE_S_DEFAULT
 from actors.model.draft import Draft
 from actors.model.errors import NotFound
 from actors.model.facts import Fact
@@ -27,6 +28,8 @@ class Rules:
     logs_kept: int = 1000
     """Log entries that stay inline in a task."""
     max_attempts: int = ATTEMPTS_DEFAULT
+    lease_s: float = LEASE_S_DEFAULT
+    """How long a claim holds that does not say how long."""
     ageing_s: float = 600.0
     """After this long a waiting task gains one level of urgency."""
     sessions_max: int = 100

@@ -124,9 +124,10 @@ def restore(draft: Draft, asked: ask.SessionRestore, archived: Archived | None, 
     _refuse_existing(draft, found)
     if archived is None:
         raise NotFound(f"the archive holds no session {found}", hint="only deleted sessions are there", id=found)
-    session = attrs.evolve(
-        decode_session(archived.row), last_accessed_at=at.stamp, rev=draft.next_rev("sessions", found)
-    )
+    before = decode_session(archived.row)
+    # Beyond the rev at which it left: the tombstone that knows it may be gone, and a file takes no older revs.
+    rev = max(draft.next_rev("sessions", found), before.rev + 2)
+    session = attrs.evolve(before, last_accessed_at=at.stamp, rev=rev)
     restored = _whole("session.restored", session, archive=archived.name)
     return Decision((restored, *beyond_limit(draft, at)), (found,))
 

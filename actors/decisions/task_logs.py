@@ -6,13 +6,14 @@ writing them to the file twice changes nothing. The table `logs` keeps how many 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import msgspec
 
 from actors.decisions.decision import At, Decision, encode, needed_task
 from actors.messages import tasks as ask
+from actors.messages.bounds import TEXT_CHARACTERS_MAX
 from actors.model.draft import Draft
 from actors.model.errors import Conflict
 from actors.model.facts import Fact
@@ -20,6 +21,9 @@ from actors.model.ids import clean_id
 from actors.model.state import Lookup
 from actors.model.tables import decode_task
 from actors.model.task import LogEntry
+
+LOG_CHARACTERS_MAX: Final = 2 * TEXT_CHARACTERS_MAX
+"""Of a task's log in its row, which is read and written whole with every change: always the newest entry."""
 
 
 class _Spilled(msgspec.Struct):
@@ -54,7 +58,7 @@ def trimmed(
     draft: Draft, task_id: str, logs: tuple[LogEntry, ...], at: At
 ) -> tuple[tuple[LogEntry, ...], tuple[Fact, ...]]:
     """Return the entries that stay inline, and the fact that tells of those that leave (none: no fact)."""
-    leaving = logs[: max(0, len(logs) - at.rules.logs_kept)]
+    leaving = logs[: len(logs) - _kept(logs, at.rules.logs_kept)]
     if not leaving:
         return logs, ()
     name = log_name(task_id)
@@ -69,6 +73,16 @@ def trimmed(
     }
     fact = Fact(op="log.spilled", id=name, rev=rev, data=data)
     return logs[len(leaving) :], (fact,)
+
+
+def _kept(logs: tuple[LogEntry, ...], number_max: int) -> int:
+    """Return how many of the newest entries stay: not too many, and not too long together."""
+    characters = 0
+    for number, entry in enumerate(reversed(logs[-number_max:] if number_max else ())):
+        characters += len(entry.message)
+        if characters > LOG_CHARACTERS_MAX:
+            return number
+    return min(len(logs), number_max)
 
 
 def spilled_count(lookup: Lookup, task_id: str) -> int:

@@ -5,8 +5,9 @@ below, notices) never wait; each of them is caused by a letter that was let in, 
 bound. `receive` gives out all that waits, tells first.
 
 What was given out stays noted until the actor says `finished`. When the actor crashes, the unfinished letters go back
-to the front and the next incarnation gets them one at a time, so that the guilty one is alone when it strikes again; a
-letter that crashes its actor twice goes to the dead letters and is answered with `actor_crashed`.
+to the front and the next incarnation gets them one at a time, so that the guilty one is alone when it strikes again,
+also when it strikes after the actor has gone through all of them; a letter that crashes its actor twice goes to the
+dead letters and is answered with `actor_crashed`.
 
 The lanes are a trio memory channel that carries whole batches: a channel costs 7 µs a message, and a batch in one
 message costs the same 7 µs. Both ends are held here for ever, so a dead consumer can neither lose the buffer nor hang a
@@ -16,7 +17,7 @@ sender.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
@@ -111,6 +112,17 @@ class Mailbox:
         self.taken_back += 1
         self.wake()
 
+    def withdraw(self, is_wanted: Callable[[Letter], bool]) -> list[Letter]:
+        """Take letters out that wait and were not given out yet; return them in their order."""
+        self._drain()
+        found = [letter for letter in self._letters if is_wanted(letter)]
+        if found:
+            kept = [letter for letter in self._letters if not is_wanted(letter)]
+            self._letters.clear()
+            self._letters.extend(kept)
+            self._lighten(len(found))
+        return found
+
     def postpone(self, number: int) -> None:
         """Put the last so many of what was given out back to the front: they are for the next turn."""
         for _ in range(number):
@@ -142,6 +154,10 @@ class Mailbox:
             yield letter
         self._in_hand = None
 
+    def blame(self, letter: Letter) -> None:
+        """Note that it was this letter: what it led to is what crashed the actor."""
+        self._in_hand = letter
+
     def finished(self) -> None:
         """Everything given out has been answered or handed on."""
         self._taken.clear()
@@ -154,6 +170,8 @@ class Mailbox:
     def crashed(self, crash_id: str) -> bool:
         """Note that the actor crashed; return whether a letter that was suspect before is to blame again."""
         guilty = self._in_hand
+        if guilty is None and len(self._taken) == 1:
+            guilty = self._taken[0]  # it was given out alone: whatever happened, happened because of it
         repeated = guilty is not None and guilty.deliveries > 0
         if guilty is not None:
             guilty.deliveries += 1
@@ -194,16 +212,19 @@ class Mailbox:
                 return
 
     def _take(self) -> list[Letter]:
-        lane = self._suspects or self._returned or self._letters
+        lane = self._returned or self._suspects or self._letters  # what came back was sent before all others
         number_max = 1 if lane is self._suspects else BATCH_MAX
         taken = [lane.popleft() for _ in range(min(len(lane), number_max))]
         self._taken_from = lane
-        self._depth -= len(taken)
         self._taken.extend(taken)
         if taken:
-            self._roomier.set()
-            self._roomier = trio.Event()
+            self._lighten(len(taken))
         return taken
+
+    def _lighten(self, number: int) -> None:
+        self._depth -= number
+        self._roomier.set()
+        self._roomier = trio.Event()
 
     def _bury(self, letter: Letter, crash_id: str) -> None:
         what = getattr(letter, "method", type(letter).__name__)

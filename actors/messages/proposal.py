@@ -37,7 +37,15 @@ class Proposal:
     rows: Sequence[Row | None]
     expects: tuple[Expected, ...]
     outcome: Outcome
-    deliveries: int = 0
+
+    @property
+    def deliveries(self) -> int:
+        """How often an actor crashed while the command was in its hands, in this proposal or an earlier one."""
+        return self.request.deliveries
+
+    @deliveries.setter
+    def deliveries(self, number: int) -> None:
+        self.request.deliveries = number
 
     @property
     def method(self) -> str:
@@ -54,6 +62,8 @@ class Read:
     """A query that needs the disk: the writer runs `job` on its background thread and answers with what it returns."""
 
     request: Request
+    row_id: str
+    """Whose file it is."""
     job: Callable[[Any], bytes]
     """Gets the writer's `Store`, returns the encoded result; may raise a typed error."""
     deliveries: int = 0

@@ -60,6 +60,9 @@ class Request:
     deliveries: int = 0
     """How often an actor crashed while this was in its hands; at two it goes to the dead letters."""
 
+    suspect: bool = False
+    """It was in a batch that crashed the writer: from then on it is written alone."""
+
     answered: bool = False
 
     def answer(self, outcome: Outcome) -> None:

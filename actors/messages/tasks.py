@@ -198,11 +198,14 @@ class TaskLog(Params, frozen=True, kw_only=True):
 
 
 class TaskClaim(Params, frozen=True, kw_only=True):
-    """Take the most urgent task that can be worked on; `tools` are those that the worker has."""
+    """Take the most urgent task that can be worked on; `tools` are those that the worker has.
+
+    `lease_s` absent: what the configuration says.
+    """
 
     worker: Name
     tools: Words | None = None
-    lease_s: Seconds = LEASE_S_DEFAULT
+    lease_s: Seconds | None = None
 
 
 class TaskHeartbeat(Params, frozen=True, kw_only=True):

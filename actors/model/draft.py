@@ -8,11 +8,16 @@ the draft forgets them too, and what was decided on them is decided again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from actors.model.errors import TooLarge
 from actors.model.facts import Fact
 from actors.model.keys import KeyRecord
 from actors.model.state import Lookup, Tables, rows_after
 from actors.model.tables import Row
+
+ROW_BYTES_MAX: Final = 24 << 20
+"""More than one frame says, and far below what a line of the snapshot or, indented, a task's file may have (64 MiB)."""
 
 Address = tuple[str, str]
 """(table, row id)"""
@@ -62,8 +67,14 @@ class Draft:
         return len(self.pending) + (self._below.waiting() if isinstance(self._below, Draft) else 0)
 
     def stage(self, facts: Sequence[Fact]) -> list[Row | None]:
-        """Lay facts over; return the rows they leave."""
+        """Lay facts over; return the rows they leave. Raises TooLarge, and changes nothing, for a row too long."""
         rows = list(rows_after(self, facts))
+        for row in rows:
+            if row is not None and len(row.encoded) > ROW_BYTES_MAX:
+                raise TooLarge(
+                    f"{row.id} would have {len(row.encoded)} bytes, and a row has {ROW_BYTES_MAX} at most",
+                    hint="store what is long in a file and its path here",
+                )
         for fact, row in zip(facts, rows, strict=True):
             address = (fact.kind.table, fact.id)
             self.pending[address] = row

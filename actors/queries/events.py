@@ -12,7 +12,7 @@ from actors.ledger import Ledger
 from actors.messages import records as ask
 from actors.model.state import Line, Tables
 from actors.queries.paging import PAGE_BYTES_MAX
-from actors.queries.query import Answer, Query
+from actors.queries.query import Answer, FromDisk, Query
 
 LINES_READ: Final = 500
 """Lines read from the disk at once."""
@@ -88,7 +88,7 @@ def lister(ledger: Ledger) -> Query:
             return page.encoded()
         recent = ledger.recent.since(asked.after_seq + 1)
         if recent is None:
-            return lambda store: _from_disk(store, page, until)
+            return FromDisk("", lambda store: _from_disk(store, page, until))
         page.take(recent, until)
         return page.encoded()
 

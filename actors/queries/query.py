@@ -5,10 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from actors.decisions.decision import At
 from actors.model.state import Tables
 
-Answer = bytes | Callable[[Any], bytes]
-"""What a query gives: the encoded result, or a job for the writer's background thread when the disk must be asked."""
+
+@attrs.frozen
+class FromDisk:
+    """What only a file knows."""
+
+    row_id: str
+    """Whose file it is: what waits to be written into it is written first. Empty for the journal, which is never
+    behind."""
+    job: Callable[[Any], bytes]
+    """Gets the writer's `Store` on its background thread; returns the encoded result."""
+
+    def __call__(self, store: Any) -> bytes:
+        """Read it now."""
+        return self.job(store)
+
+
+Answer = bytes | FromDisk
+"""What a query gives: the encoded result, or how to read it."""
 
 Query = Callable[[Tables, Any, At], Answer]

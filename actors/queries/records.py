@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
 from typing import Any
 
 from actors.decisions.decision import At, encode, needed_row
@@ -12,10 +11,10 @@ from actors.messages import records as ask
 from actors.model.errors import NotFound
 from actors.model.ids import clean_id, given_session_id
 from actors.model.state import Tables
-from actors.queries.query import Query
+from actors.queries.query import FromDisk, Query
 
 
-def read_log(tables: Tables, asked: ask.LogRead, _at: At) -> Callable[[Any], bytes]:
+def read_log(tables: Tables, asked: ask.LogRead, _at: At) -> FromDisk:
     """Read a session's log from a byte offset on, up to what is durable, in whole characters."""
     session_id = given_session_id(asked.session_id, "session_id")[0]
     name = log_name(session_id)
@@ -28,7 +27,7 @@ def read_log(tables: Tables, asked: ask.LogRead, _at: At) -> Callable[[Any], byt
         text, left_over = whole_text(data)
         return encode({"text": text, "next_offset": next_offset - left_over})
 
-    return job
+    return FromDisk(name, job)
 
 
 def whole_text(data: bytes) -> tuple[str, int]:
@@ -38,7 +37,7 @@ def whole_text(data: bytes) -> tuple[str, int]:
     return text, len(decoder.getstate()[0])
 
 
-def get_report(tables: Tables, asked: ask.ReportGet, _at: At) -> Callable[[Any], bytes]:
+def get_report(tables: Tables, asked: ask.ReportGet, _at: At) -> FromDisk:
     """Read a report: {id, created_at, data}."""
     report_id = needed_row(tables, "reports", clean_id(asked.id)).id
 
@@ -46,7 +45,7 @@ def get_report(tables: Tables, asked: ask.ReportGet, _at: At) -> Callable[[Any],
         found: bytes = store.read_report(report_id)
         return found
 
-    return job
+    return FromDisk(report_id, job)
 
 
 def list_reports(tables: Tables, _asked: ask.ReportList, _at: At) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from actors.decisions.decision import At, encode, needed_row
@@ -15,7 +15,7 @@ from actors.model.run import LIVE
 from actors.model.state import Tables
 from actors.model.tables import RunRow
 from actors.queries.paging import Listing, page, place_of
-from actors.queries.query import Query
+from actors.queries.query import FromDisk, Query
 
 
 def get(tables: Tables, asked: ask.RunGet, _at: At) -> bytes:
@@ -46,7 +46,7 @@ def _rows(tables: Tables, asked: ask.RunList, after: str | None) -> Iterable[Run
     return (tables.runs.rows[run_id] for run_id in ids)
 
 
-def output(tables: Tables, asked: RunOutput, _at: At) -> Callable[[Any], bytes]:
+def output(tables: Tables, asked: RunOutput, _at: At) -> FromDisk:
     """Read what a run printed: {data, next_offset, eof}."""
     row = needed_row(tables, "runs", clean_id(asked.id))
     is_over = isinstance(row, RunRow) and row.status not in LIVE
@@ -58,7 +58,7 @@ def output(tables: Tables, asked: RunOutput, _at: At) -> Callable[[Any], bytes]:
         text, taken_bytes = shown(data, asked.encoding, is_end=is_end)
         return encode({"data": text, "next_offset": asked.offset + taken_bytes, "eof": is_end})
 
-    return job
+    return FromDisk("", job)  # output is written when it comes, never behind the journal
 
 
 def shown(data: bytes, encoding: str, *, is_end: bool) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from actors.model.ids import given_session_id
 from actors.model.state import Tables
 from actors.model.tables import Order, SessionRow
 from actors.queries.paging import Listing, page, place_of
-from actors.queries.query import Query
+from actors.queries.query import FromDisk, Query
 
 
 @attrs.frozen
@@ -66,7 +66,7 @@ def list_page(tables: Tables, asked: ask.SessionList, _at: At) -> bytes:
     return page(listing, asked.limit)
 
 
-def messages(tables: Tables, asked: ask.SessionMessages, _at: At) -> Callable[[Any], bytes]:
+def messages(tables: Tables, asked: ask.SessionMessages, _at: At) -> FromDisk:
     """Read messages above an index, from the session's file."""
     session_id = needed_row(tables, "sessions", given_session_id(asked.id)[0]).id
 
@@ -74,7 +74,7 @@ def messages(tables: Tables, asked: ask.SessionMessages, _at: At) -> Callable[[A
         found = store.read_messages(session_id, asked.after, asked.limit)
         return b'{"messages":[%b],"next":%b}' % (b",".join(found.messages), encode(found.next))
 
-    return job
+    return FromDisk(session_id, job)
 
 
 def _rows(tables: Tables, walk: _Walk, after: Order | None) -> Iterable[SessionRow]:

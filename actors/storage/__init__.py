@@ -106,6 +106,10 @@ Written behind the journal
   oldest first. logs/run_<id>.stdout.log and .stderr.log: what an agent wrote, byte for byte, at the offset it had.
 - reports/report_<id>.json: `{"id","created_at","data"}`, indented by 2. Replaced by rename.
 - archive/<kind>/<id>/<n>/: the files of what left, under their own names, and `row.archived`, its row, written last.
+- archive/snapshots/: of the backups that left, the newest of each day. archive/pre-migration/: the directory as it was
+  before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
+  only while a migration runs.
+- identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
 
 quarantine/<UTC stamp>/report.json
 ==================================

@@ -6,6 +6,9 @@ It holds the files under their own names, and `row.archived`, the row as it was,
 A file is linked to its new name, the new name made durable, then the old one removed: a power cut leaves one or both,
 never none. Every step may find its work done already, so the same call, repeated after a crash or failure, finishes it.
 
+A session's text log stays where it is: text may come at any time, whether Perdure knows the session or not, and its
+place is counted from the log's beginning.
+
 Copies of sessions' files from before a rewrite are `archive/sessions/<id>/before-rev-<rev>.jsonl`.
 """
 
@@ -57,7 +60,7 @@ class Archive:
         self._files = files
 
     def archive_session(self, session_id: str, row: bytes) -> Archived:
-        """Move the session's file and log here, with its row. What is already here stays what it is."""
+        """Move the session's file here, with its row. What is already here stays what it is."""
         return self._archive("sessions", session_id, row)
 
     def archive_task(self, task_id: str, row: bytes) -> Archived:
@@ -170,11 +173,11 @@ class Archive:
 
     # Names
 
-    def _homes(self, kind: Kind, id: str) -> tuple[Path, Path]:
+    def _homes(self, kind: Kind, id: str) -> tuple[Path, ...]:
         """Return where the files of a task or session lie while it is here."""
         if kind == "tasks":
             return self._layout.task_file(id), self._layout.task_log(id)
-        return self._layout.session_file(id), self._layout.session_log(id)
+        return (self._layout.session_file(id),)
 
     def _folder(self, kind: Kind, id: str) -> Path:
         """Return the directory of an id, made if need be."""

@@ -76,6 +76,11 @@ class Behind:
             + len(self.reports)
         )
 
+    def holds(self, row_id: str) -> bool:
+        """Tell whether something for the file of this session, log or report is among it."""
+        texts = (name for name, _offset, _data in self.texts)
+        return row_id in self.sessions or row_id in self.reports or row_id in texts
+
     def note(self, line: Line, rows: Sequence[Row | None], before: Sequence[Row | None]) -> None:
         """Add what a committed line demands; `before` are the rows as they were, for what goes to the archive."""
         for fact, row, old in zip(line.facts, rows, before, strict=True):

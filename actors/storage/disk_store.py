@@ -77,7 +77,10 @@ class DiskStore:
             quarantine=self._new_quarantine(),
             files=self._files,
         )
-        opened = recover(ground)
+        try:
+            opened = recover(ground)
+        except JournalBroken as error:
+            _raise_cause(error)
         self._journal = opened.journal
         self._saved = Saved(
             path=str(self._layout.state),

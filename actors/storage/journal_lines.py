@@ -21,6 +21,9 @@ from actors.storage.files import Disk
 LINE_BYTES_MAX: Final = 64 << 20
 """No line is longer: a frame of the protocol has at most 16 MiB, and a batch of commands is one line."""
 
+BODY_BYTES_MAX: Final = LINE_BYTES_MAX - 200
+"""What the writer may put into a line: the rest is its frame of seq, durable, prev and crc."""
+
 FIRST_PREV: Final = b"00000000"
 """The `prev` of line 1, which follows nothing."""
 
@@ -71,7 +74,7 @@ def format_lines(bodies: Sequence[bytes], first_seq: int, durable: int, prev: by
     pieces: list[bytes] = []
     durable_part = b"%b%d," % (_DURABLE, durable)
     for seq, body in enumerate(bodies, first_seq):
-        if not body or b"\n" in body or len(body) > LINE_BYTES_MAX - 200:
+        if not body or b"\n" in body or len(body) > BODY_BYTES_MAX:
             raise ValueError(f"the body for seq {seq} is empty, too long, or holds a line feed")
         covered = b'%b%d%b%b,"prev":"%b"' % (_HEAD, seq, durable_part, body, prev)
         prev = b"%08x" % crc32(covered)

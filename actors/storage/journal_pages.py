@@ -43,22 +43,21 @@ class JournalPages:
         return found
 
     def _read_segment(self, segment: Segment, from_seq: int, limit: int, lines_max: int, found: list[Line]) -> None:
-        path, offset = self._places.pop(from_seq, (segment.path, 0))
+        path, end = self._places.pop(from_seq, (segment.path, 0))
         if path != segment.path:
-            offset = 0
-        for frame in SegmentReader(self._disk, segment.path, offset):
+            end = 0
+        for frame in SegmentReader(self._disk, segment.path, end):
             raw = parse_line(frame.data) if frame.problem is None else frame.problem
             if not isinstance(raw, journal_lines.Line):
                 continue
             if raw.seq >= limit or len(found) >= lines_max:
-                self._remember(raw.seq, segment.path, frame.offset)
-                return
+                break
+            end = frame.offset + frame.length_bytes
             if raw.seq >= from_seq and (not found or raw.seq > found[-1].seq):
                 line = _decoded(raw)
                 if line is not None:
                     found.append(line)
-        if found:
-            self._remember(found[-1].seq + 1, segment.path, 0)
+        self._remember(found[-1].seq + 1 if found else from_seq, segment.path, end)
 
     def _remember(self, seq: int, path: Path, offset: int) -> None:
         while len(self._places) >= PLACES_MAX:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import Factory, define
-
 from actors.model.errors import NotFound
 from actors.model.state import Limits, Line, Tables, Tombstone, rows_after
-from actors.storage.behind import Behind, SessionWork
+from actors.storage.behind import Behind
 from actors.storage.contract import (
     Appended,
     Cut,
@@ -25,38 +23,11 @@ from actors.storage.contract import (
 )
 from actors.storage.identity import made_anew
 from actors.storage.journal_decoding import decode_body
+from actors.storage.memory_medium import Medium
+
+__all__ = ["Medium", "MemoryStore"]
 
 _BACKUPS_KEPT = 10
-
-
-@define
-class Medium:
-    """What outlives a store."""
-
-    bodies: list[bytes] = Factory(list)
-    """Journal lines; the first has seq 1."""
-    identity: dict[str, Any] = Factory(dict)
-    snapshots: list[Cut] = Factory(list)
-    """Oldest first; the last one is state.json, the others its backups."""
-    tasks: dict[str, bytes] = Factory(dict)
-    sessions: dict[str, dict[int, bytes]] = Factory(dict)
-    archived: dict[str, list[tuple[bytes, dict[int, bytes]]]] = Factory(dict)
-    session_rows: dict[str, bytes] = Factory(dict)
-    texts: dict[str, bytearray] = Factory(dict)
-    spills: dict[str, dict[int, bytes]] = Factory(dict)
-    reports: dict[str, bytes] = Factory(dict)
-    outputs: dict[tuple[str, str], bytearray] = Factory(dict)
-    """What runs printed, by run and stream."""
-    files_seq: int = 0
-    saved_files_seq: int = 0
-    """What the last snapshot says of the files: what recovery believes."""
-    refuses: OSError | None = None
-    """What every write meets while it is set."""
-
-    def check(self) -> None:
-        """Raise what a disk in this state would raise."""
-        if self.refuses is not None:
-            raise self.refuses
 
 
 class MemoryStore:
@@ -132,20 +103,7 @@ class MemoryStore:
         """See `contract.Store`."""
         medium = self._medium
         medium.check()
-        for task_id, row in behind.tasks.items():
-            medium.tasks.pop(task_id, None)
-            if row is not None:
-                medium.tasks[task_id] = row
-        for session_id, works in behind.sessions.items():
-            for work in works:
-                self._do(session_id, work)
-        for name, offset, data in behind.texts:
-            text = medium.texts.setdefault(name, bytearray())
-            text.extend(bytes(max(0, offset - len(text))))
-            text[offset : offset + len(data)] = data
-        for name, first, entries in behind.spills:
-            medium.spills.setdefault(name, {}).update(enumerate(entries, first))
-        medium.reports.update(behind.reports)
+        medium.write(behind)
         if behind.after_seq <= self._written_seq:
             self._written_seq = max(self._written_seq, behind.seq)
         return WrittenBehind(edited=())
@@ -244,24 +202,6 @@ class MemoryStore:
 
     def _lines(self, first: int) -> list[Line]:
         return [decode_body(body, seq) for seq, body in enumerate(self._medium.bodies[first - 1 :], first)]
-
-    def _do(self, session_id: str, work: SessionWork) -> None:
-        medium = self._medium
-        if work.restore_from is not None and medium.archived.get(session_id):
-            row, medium.sessions[session_id] = medium.archived[session_id].pop()
-            medium.session_rows[session_id] = row
-        if work.archive:
-            messages = medium.sessions.pop(session_id, {})
-            row = work.meta[1] if work.meta is not None else medium.session_rows.get(session_id, b"")
-            medium.archived.setdefault(session_id, []).append((row, messages))
-            return
-        if work.rewrite:
-            medium.sessions[session_id] = {}
-        held = medium.sessions.setdefault(session_id, {})
-        for index, message in work.messages:
-            held.setdefault(index, message)
-        if work.meta is not None:
-            medium.session_rows[session_id] = work.meta[1]
 
     def _forget_seq(self) -> int:
         oldest = self._medium.snapshots[0].seq if len(self._medium.snapshots) > 1 else 0

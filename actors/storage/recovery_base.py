@@ -79,7 +79,11 @@ def look(disk: Disk, layout: Layout, limits: Limits) -> Snapshots:
 def refuse_newer(snapshots: Snapshots, layout: Layout) -> None:
     """Raise IncompatibleVersion when a snapshot was written by a newer version."""
     if Seen.NEWER in (snapshots.state, snapshots.backup):
-        raise IncompatibleVersion(f"{layout.root} was written by a newer version of Perdure; nothing was touched")
+        raise IncompatibleVersion(
+            f"{layout.root} was written by a newer version of Perdure; nothing was touched",
+            hint="use the newer Perdure that wrote it; if there never was one, its state.json is damaged:"
+            " cp a state.backup file over it",
+        )
 
 
 def put_together(snapshots: Snapshots, limits: Limits) -> Loaded:

@@ -3,6 +3,9 @@
 The file is read once, in pieces, while its checksum is computed. When the checksum is right, nothing else needs to be
 checked. When it is not, the file is read again and every record is judged by its own crc: what is good is given out in
 its section, what is not is listed as rejected. Nothing here changes a file, and nothing but a defect raises.
+
+A version above ours is believed before anything else is looked at, even where the checksum could show that a digit of
+it is damaged: to refuse a start that was possible costs a look, to begin beside a newer program's state costs state.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from attrs import frozen
 from actors.storage.codec import SEAL_BYTES, Bad, excerpt, salt_of, unseal
 from actors.storage.files import Disk, LinkRefused
 from actors.storage.journal_lines import SegmentReader
-from actors.storage.layout import FORMAT_VERSION, KNOWN_VERSION, read_version
+from actors.storage.layout import KNOWN_VERSION, read_version
 from actors.storage.snapshot_form import (
     CHECKSUM_BYTES,
     CHECKSUM_HEAD,
@@ -130,12 +133,11 @@ def _read_whole(disk: Disk, descriptor: int, size: int) -> SnapshotImage | Probl
     head = parse_head(first)
     if head is None:
         return Problem.FORM if first.strip(b"\0") else Problem.ZEROS
-    if not (last_line.startswith(CHECKSUM_HEAD) and last_line.endswith(CHECKSUM_TAIL)):
-        return Problem.NEWER if head.version > KNOWN_VERSION else Problem.TRUNCATED
-    digest = last_line[len(CHECKSUM_HEAD) : -len(CHECKSUM_TAIL)]
     if head.version > KNOWN_VERSION:
-        is_ours = _hash_as_ours(disk, descriptor, size - CHECKSUM_BYTES) == digest
-        return Problem.CHECKSUM if is_ours else Problem.NEWER
+        return Problem.NEWER
+    if not (last_line.startswith(CHECKSUM_HEAD) and last_line.endswith(CHECKSUM_TAIL)):
+        return Problem.TRUNCATED
+    digest = last_line[len(CHECKSUM_HEAD) : -len(CHECKSUM_TAIL)]
     taker = _Taker(head)
     hasher = hashlib.sha256()
     offset = 0
@@ -149,22 +151,6 @@ def _read_whole(disk: Disk, descriptor: int, size: int) -> SnapshotImage | Probl
     if hasher.hexdigest().encode() != digest:
         return Problem.CHECKSUM
     return taker.image()
-
-
-def _hash_as_ours(disk: Disk, descriptor: int, covered_bytes: int) -> bytes:
-    """Return the checksum that the file would have if its version were ours: tells damage from a newer version."""
-    hasher = hashlib.sha256()
-    first = disk.pread(descriptor, min(_CHUNK_BYTES, covered_bytes), 0)
-    line_end = first.find(b'",\n')
-    hasher.update(b'{\n"version":"%b' % FORMAT_VERSION.encode() + first[line_end:])
-    offset = len(first)
-    while offset < covered_bytes:
-        chunk = disk.pread(descriptor, min(_CHUNK_BYTES, covered_bytes - offset), offset)
-        if not chunk:
-            break
-        hasher.update(chunk)
-        offset += len(chunk)
-    return hasher.hexdigest().encode()
 
 
 class _Taker:
@@ -241,9 +227,8 @@ def _salvage(disk: Disk, path: Path, problem: Problem) -> SnapshotImage:
             rejected_count += _reject(rejected, Rejected(number, frame.problem or found, excerpt(line)))
         elif not _take_header(line, header):
             rejected_count += _reject(rejected, Rejected(number, frame.problem or Bad.FORM, excerpt(line)))
-    return SnapshotImage(
-        header, sections, tuple(rejected), rejected_count - len(rejected), problem, f"{rejected_count} lines rejected"
-    )
+    told = "1 line rejected" if rejected_count == 1 else f"{rejected_count} lines rejected"
+    return SnapshotImage(header, sections, tuple(rejected), rejected_count - len(rejected), problem, told)
 
 
 def _reject(rejected: list[Rejected], one: Rejected) -> int:

@@ -87,8 +87,12 @@ def write_cut(
 
 
 def load_image(image: SnapshotImage, limits: Limits) -> Loaded:
-    """Build the tables of a whole snapshot. Raises msgspec.DecodeError for a record that is no row of its table."""
+    """Build the tables of a whole snapshot, their tasks' indexes deferred until a replay builds them.
+
+    Raises msgspec.DecodeError for a record that is no row of its table.
+    """
     tables = Tables(limits)
+    tables.tasks.defer_indexes()
     for table, section in SECTION_OF.items():
         tables.by_name[table].load([any_row(table, record) for record in image.sections[section]])
     tables.keys.load([_decode_key(record) for record in image.sections[KEYS]])

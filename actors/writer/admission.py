@@ -2,13 +2,13 @@
 
 A proposal names the revs that it was decided on. The writer, who alone knows what is durable and what is in this batch
 before it, lets it pass only when they are still the rows' own. So a command that spans several actors' rows is atomic,
-and a proposal of an older epoch that still lay in a mailbox can do no harm. An epoch ends with the writer's incarnation,
-and with a commit that failed: what was decided on the lost facts is decided again, barriers too.
+and a proposal of an older epoch that still lay in a mailbox can do no harm. An epoch ends with the incarnation of the
+writer, and with a commit that failed: what was decided on the lost facts is decided again, barriers too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence
 
 import attrs
 
@@ -24,18 +24,27 @@ class Admitted:
     """To be written, one line each."""
     barriers: Sequence[Proposal]
     """Nothing to write: answered when the lines are durable."""
+    refused: Sequence[Proposal] = ()
+    """To be decided again, by `send_home`."""
 
 
-def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: Set[str]) -> Admitted:
-    """Judge a batch; refused commands go home to be decided again, those written before a crash are answered."""
+def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: Collection[str]) -> Admitted:
+    """Judge a batch; those written before a crash are answered.
+
+    What an actor decided after a proposal that is refused is refused too: it may rest on it, and must not overtake it.
+    """
     revs: dict[tuple[str, str], int] = {}
     keys: set[str] = set()
     lines: list[Proposal] = []
     barriers: list[Proposal] = []
     refused: list[Proposal] = []
+    homes_refused: set[str] = set()
     for proposal in proposals:
-        if proposal.epoch != epoch:
-            _answer_or_refuse(proposal, replayed, refused)
+        if proposal.epoch != epoch and proposal.command.ref in replayed:
+            proposal.request.answer(proposal.outcome)  # recovery found it written: whoever waits for it is told so now
+        elif proposal.epoch != epoch or proposal.home.name in homes_refused:
+            refused.append(proposal)
+            homes_refused.add(proposal.home.name)
         elif not proposal.facts and proposal.command.key is None:
             barriers.append(proposal)
         elif _is_current(proposal, tables, revs, keys):
@@ -43,8 +52,8 @@ def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: S
             lines.append(proposal)
         else:
             refused.append(proposal)
-    send_home(refused)
-    return Admitted(lines, barriers)
+            homes_refused.add(proposal.home.name)
+    return Admitted(lines, barriers, refused)
 
 
 def send_home(refused: Sequence[Proposal]) -> None:
@@ -52,14 +61,6 @@ def send_home(refused: Sequence[Proposal]) -> None:
     for home in {proposal.home.name: proposal.home for proposal in refused}.values():
         home.tell(Forget())
         home.take_back([proposal.request for proposal in refused if proposal.home.name == home.name])
-
-
-def _answer_or_refuse(proposal: Proposal, replayed: Set[str], refused: list[Proposal]) -> None:
-    """A line that recovery found was written before the crash: whoever waits for it is told so now."""
-    if proposal.command.ref and proposal.command.ref in replayed:
-        proposal.request.answer(proposal.outcome)
-    else:
-        refused.append(proposal)
 
 
 def _is_current(proposal: Proposal, tables: Tables, revs: dict[tuple[str, str], int], keys: set[str]) -> bool:

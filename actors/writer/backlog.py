@@ -1,19 +1,25 @@
 """The backlog: files written behind the journal, in portions, by the background thread.
 
-One portion is under way at a time. It takes everything but task files, and of these a bounded number, so that a query
-which needs the disk waits for a portion and never for the whole backlog. A portion that failed is put back and tried
-again; writing it twice changes nothing.
+One portion is under way at a time, unless a query needs the disk: it lets what came since go before it. A portion
+takes everything but task files, and of these a bounded number, so that a query waits for a portion and never for the
+whole backlog. A portion that failed is put back and tried again; writing it twice changes nothing. Those that were
+under way behind it are put back too, though they were written: what is old must not come to lie over what is new.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from actors.kernel.io_thread import Job
+from actors.messages.proposal import Live
 from actors.storage.behind import Behind
-from actors.storage.contract import Store
+from actors.storage.contract import Store, WrittenBehind
 from actors.writer.desk import Desk
+from actors.writer.saving import told_of
+
+T = TypeVar("T")
 
 TASK_FILES_MAX: Final = 256
 """Task files of one portion: about 50 ms of work."""
@@ -26,77 +32,119 @@ class Backlog:
         self.behind = behind
         self.durable_seq = 0
         """Up to which seq all files are durable."""
+        self.failing = False
+        """Whether the last portion could not be written."""
         self._desk = desk
         self._store = store
-        self._busy = False
+        self._portions: dict[Job, Behind] = {}
+        """Those under way, oldest first."""
+        self._syncing = False
+        self._again: list[Behind] = []
+        """Portions to put back once none is under way."""
         self._due_s = self._now() if len(behind) else float("inf")
         self._sync_due_s = self._now() + desk.settings.files_sync_s
         self._unsynced = True
-        self._written_seq = 0
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self._busy
+        return not self._portions and not self._syncing
+
+    @property
+    def promising(self) -> bool:
+        """Whether something waits, and the disk took the last portion."""
+        return len(self.behind) > 0 and not self.failing
 
     def due_in_s(self) -> float:
         """Return the seconds until there is something to do."""
-        if self._busy:
+        if not self.idle:
             return float("inf")
         return min(self._due_s, self._sync_due_s if self._unsynced else float("inf")) - self._now()
 
     def noted(self) -> None:
         """Something was added to `behind`."""
-        self._desk.ledger.files_backlog = len(self.behind)
+        self._show()
         if self._due_s == float("inf"):
             self._due_s = self._now() + self._desk.settings.files_delay_s
 
     def tick(self) -> None:
         """Begin what is due."""
-        if self._busy:
+        if not self.idle:
             return
         if self._now() >= self._due_s:
             self.write_portion()
         elif self._unsynced and self._now() >= self._sync_due_s:
-            self._busy = True
+            self._syncing = True
             self._desk.background_thread.submit(self._store.sync_behind, self._synced)
 
     def write_portion(self) -> None:
-        """Hand the next portion to the background thread; also before a query that needs the disk."""
-        if not len(self.behind):
+        """Hand the next portion to the background thread; an empty one tells that lines have no files."""
+        if not len(self.behind) and self.behind.after_seq == self.behind.seq:
             self._due_s = float("inf")
             return
         portion = self.behind.take(TASK_FILES_MAX)
-        self._busy = True
         self._unsynced = True
-        self._desk.background_thread.submit(partial(self._store.write_behind, portion), partial(self._written, portion))
+        write = partial(self._store.write_behind, portion)
+        self._portions[self._desk.background_thread.submit(write, self._written)] = portion
 
-    def _written(self, portion: Behind, job: Job) -> None:
-        self._busy = False
-        self._due_s = self._now() if len(self.behind) else float("inf")
+    def written_before(self, read: Callable[[Store], T], row_id: str) -> Callable[[Store], T]:
+        """Let files that wait be written before something is read, which fails when its own file could not be.
+
+        A page that lacks what was acknowledged would be a lie; that it cannot be read at present is none.
+        """
+        if len(self.behind):
+            self.write_portion()
+        portions = [job for job, portion in self._portions.items() if portion.holds(row_id)]
+
+        def read_then(store: Store) -> T:
+            for portion in portions:  # ended before this begins: the thread keeps the order
+                portion.result()
+            return read(store)
+
+        return read_then
+
+    def _written(self, job: Job) -> None:
+        portion = self._portions.pop(job)
         try:
-            written = job.result()
-        except OSError as error:
-            self.behind.put_back(portion)
-            self._due_s = self._now() + self._desk.settings.retry_s
-            self._desk.log.warning("files behind the journal could not be written", error=str(error))
+            self._tell(portion, job.result())
+        except Exception as error:  # noqa: BLE001 - a callback of the loop: what it raised would end the process
+            self.failing = True
+            self._again.append(portion)
+            self._desk.log.warning("files behind the journal could not be written", **told_of(error))
         else:
-            self._desk.log.debug("files written behind", files=len(portion), seq=portion.seq, left=len(self.behind))
-            for path in written.edited:
-                self._desk.log.warning("a file was edited meanwhile: the edited copy is in quarantine", path=path)
-        self._desk.ledger.files_backlog = len(self.behind)
+            self.failing = False
+            if self._again:
+                self._again.append(portion)
+        if not self._portions:
+            retry_s = self._desk.settings.retry_s if self._again else 0.0
+            while self._again:
+                self.behind.put_back(self._again.pop())
+            self._due_s = self._now() + retry_s if len(self.behind) else float("inf")
+        self._show()
         self._desk.mailbox.wake()
 
     def _synced(self, job: Job) -> None:
-        self._busy = False
+        self._syncing = False
         self._sync_due_s = self._now() + self._desk.settings.files_sync_s
         try:
             self.durable_seq = job.result()
-        except OSError as error:
-            self._desk.log.warning("files behind the journal could not be made durable", error=str(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._desk.log.warning("files behind the journal could not be made durable", **told_of(error))
         else:
-            self._unsynced = len(self.behind) > 0
+            self._unsynced = self.durable_seq < self.behind.seq
         self._desk.mailbox.wake()
+
+    def _tell(self, portion: Behind, written: WrittenBehind) -> None:
+        self._desk.log.debug("files written behind", files=len(portion), seq=portion.seq, left=len(self.behind))
+        for path in written.edited:
+            message = "a task file was edited meanwhile: the edited copy is in quarantine"
+            self._desk.log.warning(message, path=path)
+            self._desk.events.tell(Live("task:edited", {"message": message, "path": path}, recorded=True))
+
+    def _show(self) -> None:
+        """Show how many files are not written, those of portions under way or to be put back included."""
+        unwritten = (self.behind, *self._portions.values(), *self._again)
+        self._desk.ledger.files_backlog = sum(map(len, unwritten))
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()

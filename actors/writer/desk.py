@@ -12,6 +12,7 @@ from actors.kernel.io_thread import IoThread
 from actors.kernel.mailbox import Letter, Mailbox
 from actors.kernel.ref import Ref
 from actors.ledger import Ledger
+from actors.model.errors import ShuttingDown
 from actors.storage.contract import Store
 
 
@@ -85,6 +86,9 @@ class Desk:
     """The present incarnation's store; the next one closes it first."""
 
     def close(self) -> None:
-        """Let both threads end after what is queued."""
+        """Answer whoever still waits for a snapshot, and let both threads end after what is queued."""
+        for letter in self.savers:
+            letter.fail(ShuttingDown("Perdure has stopped"))
+        self.savers.clear()
         self.commit_thread.close()
         self.background_thread.close()

@@ -62,7 +62,7 @@ class Saving:
         self._desk.savers[:] = [letter for letter in self._desk.savers if letter not in waiting]
         try:
             saved: Saved = job.result()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - this is a callback of the loop: what it raised would end the process
             self._failed(waiting, error)
         else:
             self._succeeded(waiting, saved)
@@ -77,6 +77,10 @@ class Saving:
             "duration_s": round(saved.duration_s, 6),
         }
         self._desk.ledger.last_save = {**told, "at": self._desk.clock.stamp(), "monotonic_s": self._now()}
+        graves = self._desk.ledger.tables.tombstones
+        for grave in saved.forgotten:
+            if graves.get((grave.table, grave.id)) is grave:
+                del graves[grave.table, grave.id]
         self._desk.observer.saved(saved.duration_s)
         self._desk.log.debug("saved", **told)
         self._desk.events.tell(Live("state:saved", told))
@@ -84,10 +88,10 @@ class Saving:
         for letter in waiting:
             _answer(letter, told)
 
-    def _failed(self, waiting: list[Letter], error: OSError) -> None:
+    def _failed(self, waiting: list[Letter], error: Exception) -> None:
         self._desk.ledger.save_failures += 1
         self._desk.observer.save_failed()
-        self._desk.log.warning("the snapshot could not be written; the last one stays", error=str(error))
+        self._desk.log.warning("the snapshot could not be written; the last one stays", **told_of(error))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
         for letter in waiting:
             letter.fail(
@@ -100,14 +104,19 @@ class Saving:
     def _rotated(self, job: Job) -> None:
         try:
             size = job.result()
-        except OSError as error:
-            # The journal itself could not go on: the next commit finds it closed, and reopens it.
-            self._desk.log.warning("the journal could not begin a new segment", error=str(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            # Where the journal itself could not go on, the next commit finds it closed, and reopens it.
+            self._desk.log.warning("the journal could not begin a new segment", **told_of(error))
         else:
             self._desk.ledger.journal = {"bytes": size.bytes, "segments": size.segments}
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()
+
+
+def told_of(error: Exception) -> dict[str, Any]:
+    """Return what the log says of it: a disk that refuses in a word, a defect with its traceback."""
+    return {"error": str(error)} if isinstance(error, OSError) else {"error": repr(error), "exc_info": error}
 
 
 def _answer(letter: Letter, told: dict[str, Any]) -> None:

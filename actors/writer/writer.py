@@ -12,7 +12,7 @@ that fails the writer refuses commands (`read_only`) and tries the disk again fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,16 +28,18 @@ from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, Ro
 from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
 from actors.messages.runtime import StateGet, StateSave
-from actors.model.errors import PerdureError, ReadOnly, StorageFailed
+from actors.model.errors import PerdureError, ReadOnly, StorageFailed, TooLarge
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
 from actors.storage.contract import Appended, Cut, Recovered, Store, cut_of
 from actors.storage.journal import JournalBroken
+from actors.storage.journal_lines import BODY_BYTES_MAX
 from actors.writer.admission import Admitted, admit, send_home
 from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
+from actors.writer.news import damage, entry, news_of
 from actors.writer.saving import Saving
 from actors.writer.whole_state import whole_state
 
@@ -74,20 +76,25 @@ class Writer:
         self._ledger.mode = Mode.OK
         self._ledger.reasons = []
         self._desk.observer.loaded(self._now() - begun_s)
-        self._desk.log.info("recovered", **{name: found for name, found in recovered.report.items() if found})
-        self._desk.events.tell(Live("state:loaded", dict(recovered.report)))
+        self._desk.log.info("recovered", **entry(recovered.report))
+        if recovered.report.get("corrupted"):
+            self._desk.log.error(damage(recovered.report), quarantined=recovered.report.get("quarantined"))
+        for told in news_of(recovered.report):
+            self._desk.events.tell(told)
 
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
         """Commit the proposals as one batch; pass on what needs the disk otherwise."""
         del tells  # nobody tells the writer anything
+        number = _share(letters)
+        self._desk.mailbox.postpone(len(letters) - number)
         proposals: list[Proposal] = []
-        for letter in self._desk.mailbox.each(letters):
+        for letter in self._desk.mailbox.each(letters[:number]):
             if isinstance(letter, Proposal):
                 proposals.append(letter)
             else:
                 self._ask_disk(letter)
         if proposals:
-            await self._commit(proposals)
+            await self._commit_or_suspect(proposals)
         if not self._desk.mailbox.depth:
             self._desk.replayed.clear()  # whoever waited for an answer since the crash has had it
 
@@ -108,10 +115,9 @@ class Writer:
     async def teardown(self) -> None:
         """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
         deadline_s = self._now() + self._desk.settings.last_files_within_s
-        while (
-            not self._saving.idle or not self._backlog.idle or (len(self._backlog.behind) and self._now() < deadline_s)
-        ):
-            if self._backlog.idle:
+        while not self._is_done(deadline_s):
+            self._saving.tick()
+            if self._backlog.idle and self._backlog.promising:
                 self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
         if self._ledger.mode is Mode.OK and self._ledger.tables.seq > self._saving.saved_seq:
@@ -120,9 +126,14 @@ class Writer:
                 await self._wait_for(self._desk.background_thread, self._store.sync_behind)
                 saved = await self._wait_for(self._desk.background_thread, partial(self._store.save, cut))
                 await self._wait_for(self._desk.commit_thread, partial(self._store.rotate, saved.seq))
-            except (OSError, JournalBroken) as error:
+            except (OSError, StorageFailed) as error:
                 self._desk.log.warning("the last snapshot could not be written: the journal holds it", error=str(error))
         await self._close()
+
+    def _is_done(self, deadline_s: float) -> bool:
+        """Whether nothing is under way, nobody waits for a snapshot, and no file waits that could still be written."""
+        is_idle = self._saving.idle and self._backlog.idle and not self._desk.savers
+        return is_idle and not (self._backlog.promising and self._now() < deadline_s)
 
     async def _join(self) -> None:
         """Both threads are idle when a job queued now has run; past a deadline two writers would be possible."""
@@ -136,7 +147,10 @@ class Writer:
     async def _close(self) -> None:
         store, self._desk.store = self._desk.store, None
         if store is not None:
-            await self._wait_for(self._desk.commit_thread, store.close)
+            try:
+                await self._wait_for(self._desk.commit_thread, store.close)
+            except (OSError, StorageFailed) as error:
+                self._desk.log.warning("not everything could be closed in order; recovery sees to it", error=str(error))
 
     def _take_in(self, recovered: Recovered) -> None:
         self._desk.replayed |= recovered.refs
@@ -156,11 +170,10 @@ class Writer:
         if isinstance(asked, SaveNow | StateSave):
             self._saving.ask(letter)
         elif isinstance(letter, Read):
-            self._flush_files()
-            serve(self._desk, self._store, letter, letter.job)
+            serve(self._desk, self._store, letter, self._backlog.written_before(letter.job, letter.row_id))
+        elif isinstance(asked, ReadArchived):  # a session that has just left may not be in the archive yet
+            serve(self._desk, self._store, letter, self._backlog.written_before(read_of(asked), asked.session_id))
         elif isinstance(letter, Ask | Request):
-            if isinstance(asked, ReadArchived):
-                self._flush_files()  # a session that has just left may not be in the archive yet
             serve(
                 self._desk, self._store, letter, self._whole_state() if isinstance(asked, StateGet) else read_of(asked)
             )
@@ -169,10 +182,16 @@ class Writer:
         cut = self._cut()
         return lambda _store: whole_state(cut, self._ledger.last_save, self._desk.settings.answer_bytes_max)
 
-    def _flush_files(self) -> None:
-        """Write first what is not in its file yet: the thread keeps the order, so a reader sees what is committed."""
-        if len(self._backlog.behind):
-            self._backlog.write_portion()
+    async def _commit_or_suspect(self, proposals: Sequence[Proposal]) -> None:
+        """Commit a batch; when that crashes the writer, remember of whom, and whom to blame when it was alone."""
+        try:
+            await self._commit(proposals)
+        except Exception:
+            for proposal in proposals:
+                proposal.request.suspect = True
+            if len(proposals) == 1:
+                self._desk.mailbox.blame(proposals[0])
+            raise
 
     async def _commit(self, proposals: Sequence[Proposal]) -> None:
         admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._desk.replayed)
@@ -183,6 +202,9 @@ class Writer:
         if admitted.lines:
             stamp = self._desk.clock.stamp()
             bodies = [_encode(_Body(stamp, line.command, line.facts))[1:-1] for line in admitted.lines]
+            if max(map(len, bodies)) > BODY_BYTES_MAX:
+                self._refuse_long(proposals, dict(zip(admitted.lines, map(len, bodies), strict=True)))
+                return
             begun_s = self._now()
             try:
                 appended: Appended = await self._wait_for(self._desk.commit_thread, partial(self._store.commit, bodies))
@@ -192,6 +214,8 @@ class Writer:
             self._absorb(admitted.lines, appended, stamp)
             self._observe(admitted, appended, self._now() - begun_s)
         self._answer(admitted)
+        # Only now: what is decided again must find what has just become durable.
+        self._send_home(admitted.refused)
 
     def _absorb(self, lines: Sequence[Proposal], appended: Appended, stamp: str) -> None:
         tables = self._ledger.tables
@@ -277,7 +301,29 @@ class Writer:
             home.tell(Forget())
         for proposal in admitted.lines:
             proposal.fail(make())
-        send_home(admitted.barriers)
+        self._send_home([*admitted.barriers, *admitted.refused])
+
+    def _refuse_long(self, proposals: Sequence[Proposal], lengths: Mapping[Proposal, int]) -> None:
+        """Answer commands whose line would be too long; all others may rest on them, and are decided again."""
+        self._ledger.epoch += 1
+        for proposal, length in lengths.items():
+            if length > BODY_BYTES_MAX:
+                proposal.home.tell(Forget())
+                proposal.fail(TooLarge(f"{proposal.method} would need a line of {length} bytes in the journal"))
+        self._send_home([proposal for proposal in proposals if not proposal.request.answered])
+
+    def _send_home(self, refused: Sequence[Proposal]) -> None:
+        """Have commands decided again, together with what their homes have handed on since: in the order sent."""
+        homes = {proposal.home.name for proposal in refused}
+        if homes:
+            waiting = self._desk.mailbox.withdraw(lambda letter: self._is_from(letter, homes))
+            send_home([*refused, *(letter for letter in waiting if isinstance(letter, Proposal))])
+
+    def _is_from(self, letter: Letter, homes: Collection[str]) -> bool:
+        """What was written before a crash is not decided again, whoever sent it."""
+        if not isinstance(letter, Proposal) or letter.command.ref in self._desk.replayed:
+            return False
+        return letter.home.name in homes
 
     async def _wait_for(self, thread: IoThread, call: Callable[[], T]) -> T:
         """Wait for a job and beat meanwhile: a slow disk is no hung actor."""
@@ -294,3 +340,12 @@ class Writer:
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()
+
+
+def _share(letters: Sequence[Letter]) -> int:
+    """Return how many of the first letters make one batch: a suspect is alone, so that the guilty one is found.
+
+    It comes as a new proposal of the same request, decided again on what this incarnation found.
+    """
+    suspects = (n for n, letter in enumerate(letters) if isinstance(letter, Proposal) and letter.request.suspect)
+    return max(1, next(suspects, len(letters))) if letters else 0

@@ -9,17 +9,15 @@ VARIABLE = "_PERDURE_COMPLETE"
 """Tells `perdure` that a shell asks; click's convention."""
 
 
-@command("completion", example='eval "$(perdure completion bash)"      # in ~/.bashrc; zsh the same in ~/.zshrc')
+_EXAMPLE = """eval "$(perdure completion bash)"        in ~/.bashrc
+  eval "$(perdure completion zsh)"         in ~/.zshrc, after compinit
+  perdure completion fish > ~/.config/fish/completions/perdure.fish"""
+
+
+@command("completion", example=_EXAMPLE)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(invocation: Invocation, shell: str) -> None:
-    r"""
-    Print a completion script for bash, zsh or fish.
-
-    \b
-    bash:  eval "$(perdure completion bash)"                  in ~/.bashrc
-    zsh:   eval "$(perdure completion zsh)"                   in ~/.zshrc, after compinit
-    fish:  perdure completion fish > ~/.config/fish/completions/perdure.fish
-    """
+    """Print a completion script for bash, zsh or fish."""
     from click.shell_completion import get_completion_class
 
     from supervisor.cli.commands import perdure

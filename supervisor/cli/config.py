@@ -57,7 +57,7 @@ def show(invocation: Invocation, keys: tuple[str, ...]) -> None:
                 Cell("default" if is_default else source, FAINT if is_default else ""),
             )
         )
-    invocation.screen.show(Table((Column("KEY"), Column("VALUE"), Column("SOURCE", elastic=True)), rows))
+    invocation.screen.show(Table((Column("KEY"), Column("VALUE", wraps=True), Column("SOURCE", wraps=True)), rows))
 
 
 @command("check", example="perdure config check --config perdure.toml")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from supervisor.cli.commands import perdure
-from supervisor.cli.faults import Exit, told
+from supervisor.cli.faults import Exit, told, with_hint
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.words import one_line
 
@@ -51,9 +51,11 @@ def _usage(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         sys.stderr.write(error.format_message() + "\n")
         return Exit.USAGE
-    message = one_line(error.format_message()).rstrip(". ")
+    # Click calls the type of a bounded number a range, which is not what is wrong with `high`.
+    message = one_line(error.format_message()).rstrip(". ").removesuffix(" range")
     path = context.command_path if context is not None else "perdure"
-    sys.stderr.write(f"perdure: {message[:1].lower()}{message[1:]}: {path} --help says what there is\n")
+    line = with_hint(f"{message[:1].lower()}{message[1:]}", f"{path} --help says what there is")
+    sys.stderr.write(f"perdure: {line}\n")
     return Exit.USAGE
 
 

@@ -5,6 +5,7 @@ The line is `perdure: what is wrong (why): what to do next`, on standard error. 
 section and are for scripts: each says what a script could do about it.
 """
 
+import re
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -57,6 +58,10 @@ EXIT_OF_KIND: Final[dict[str, Exit]] = {
 """Error kind, of the protocol or of the client library → exit code. An unknown method: a runtime of another version."""
 
 
+_LISTING: Final = re.compile(r"\b(task|session)\.list\b")
+"""Hints of the runtime name methods; whoever reads them here types commands."""
+
+
 class CommandFailed(Exception):
     """A failure that the command line found by itself."""
 
@@ -101,12 +106,13 @@ def _told_of_runtime(error: PerdureError) -> Told:
         return Told(_line(error.message, "", error.hint), int(own_code))
     message = error.message
     violations = error.details.get("violations") or []
-    listed = "; ".join(f"{violation.get('path')}: {violation.get('message')}" for violation in violations)
-    if listed and listed not in message:
-        message = f"{message}: {listed}"
+    untold = [violation for violation in violations if str(violation.get("message")) not in message]
+    if untold:
+        message += ": " + "; ".join(f"{violation.get('path')}: {violation.get('message')}" for violation in untold)
     if crash_id := error.details.get("crash_id"):
         message = f"{message} [crash {crash_id}]"
-    return Told(_line(message, error.kind, error.hint), EXIT_OF_KIND.get(error.kind, Exit.FAILED))
+    hint = _LISTING.sub(r"perdure \1 list", error.hint).replace("the parameters named in violations", "what is named")
+    return Told(_line(message, error.kind, hint), EXIT_OF_KIND.get(error.kind, Exit.FAILED))
 
 
 def _is_config_error(error: Exception) -> bool:
@@ -121,6 +127,11 @@ def _line(message: str, why: str, hint: str) -> str:
     text = message.rstrip(". ")
     if why:
         text += f" ({why})"
-    if hint:
-        text += f": {hint}"
-    return f"perdure: {one_line(text)}"
+    return f"perdure: {one_line(with_hint(text, hint))}"
+
+
+def with_hint(text: str, hint: str) -> str:
+    """`text: hint`; after a question (`did you mean status?`) a colon would be one mark too many."""
+    if not hint:
+        return text
+    return f"{text} {hint}" if text.endswith("?") else f"{text}: {hint}"

@@ -53,7 +53,7 @@ def backups_listed(found: list[Mapping[str, Any]], now: datetime) -> Table:
         Column("AGE", right=True),
         Column("SAVED"),
         Column("SIZE", right=True),
-        Column("FILE", elastic=True),
+        Column("FILE", wraps=True),
     )
     rows = [
         (

@@ -66,14 +66,20 @@ def recovered(report: Report) -> list[Table]:
     pairs += _several("from files", [_row_named(row) for row in report.get("adopted") or ()], PLAIN)
     pairs += _several("rejected", [_rejected(one) for one in report.get("rejected") or ()], WARNING)
     pairs += _several("quarantine", [str(path) for path in report.get("quarantined") or ()], WARNING)
-    pairs += _several("warnings", [str(warning) for warning in report.get("warnings") or ()], WARNING)
+    # Where the case itself is that there was none, it is no news that it was missing.
+    expected = {"state.json: missing"} if set(str(report.get("case"))) & set("AE") else set()
+    if report.get("initialised"):
+        expected.add("identity.json: missing; written anew")
+    warnings = [str(warning) for warning in report.get("warnings") or () if warning not in expected]
+    pairs += _several("warnings", warnings, WARNING)
     return [facts(pairs)]
 
 
 def migrated(report: Report, *, dry_run: bool) -> list[Table]:
     """What a migration did, or would do."""
     if "from" not in report:
-        return [facts([("", one_line(str(note))) for note in report.get("notes") or ("nothing to do",)])]
+        notes = report.get("notes") or ("nothing to do",)
+        return [Table((Column(wraps=True),), [(Cell(one_line(str(note))),) for note in notes])]
     done = "would be migrated" if dry_run else "migrated"
     pairs: Pairs = [
         ("version", f"{scalar(report.get('from'))} → {scalar(report.get('to'))}"),

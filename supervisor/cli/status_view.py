@@ -87,11 +87,10 @@ def not_answering(state_path: object, lock: "LockInfo", now: datetime) -> Table:
     if not lock.held:
         pairs: list[tuple[str, str | Cell]] = [
             ("state", str(state_path)),
-            ("perdure", Cell("nothing runs here", FAINT)),
+            ("perdure", Cell("nothing runs here; perdure up starts it", FAINT)),
         ]
         if lock.phase is not None:
-            how = "stopped in order" if lock.phase == "stopped" else f"ended without a word while {_phase(lock.phase)}"
-            pairs.append(("last time", f"{how}, {ago(lock.since, now)} (process {lock.pid})"))
+            pairs.append(("last time", _last_time(lock, now)))
     else:
         pairs = [
             ("state", str(state_path)),
@@ -107,6 +106,13 @@ def not_answering(state_path: object, lock: "LockInfo", now: datetime) -> Table:
     if lock.last_error:
         pairs.append(("last error", Cell(one_line(lock.last_error), BAD)))
     return facts(pairs)
+
+
+def _last_time(lock: "LockInfo", now: datetime) -> str:
+    """How it ended. Nobody wrote down when a process died; what is known is since when it did what it did."""
+    if lock.phase == "stopped":
+        return f"stopped in order, {ago(lock.since, now)} (process {lock.pid})"
+    return f"ended without a word while {_phase(lock.phase)} (since {local_time(lock.since)}, process {lock.pid})"
 
 
 def healthy(health: Mapping[str, Any], now: datetime) -> Table:

@@ -47,19 +47,19 @@ def shown(task: Task, now: datetime) -> list[Table]:
         ("priority", scalar(task.get("priority"))),
     ]
     pairs += [
-        (label, scalar(task.get(name)))
-        for name, label in (
-            ("tool", "tool"),
-            ("session_id", "session"),
-            ("depends_on", "depends on"),
-            ("worker", "worker"),
-            ("lease", "lease"),
-            ("lease_expires_at", "lease until"),
+        (label, said(task[name]))
+        for name, label, said in (
+            ("tool", "tool", scalar),
+            ("session_id", "session", scalar),
+            ("depends_on", "depends on", _ids),
+            ("worker", "worker", scalar),
+            ("lease", "lease", scalar),
+            ("lease_expires_at", "lease until", local_time),
         )
         if task.get(name)
     ]
     if task.get("blocked_by"):
-        pairs.append(("blocked by", Cell(scalar(task["blocked_by"]), WARNING)))
+        pairs.append(("blocked by", Cell(_ids(task["blocked_by"]), WARNING)))
     pairs.append(("attempts", f"{task.get('attempts', 0)} of {task.get('max_attempts', '-')}"))
     pairs += [
         (label, f"{local_time(task[name])}  ({ago(task[name], now)})")
@@ -109,6 +109,10 @@ def _status(task: Task) -> Cell:
     if task.get("blocked_by"):
         return Cell(f"{text} (blocked)", WARNING)
     return Cell(text, STYLES.get(text, PLAIN))
+
+
+def _ids(found: Any) -> str:
+    return ", ".join(scalar(one) for one in found) if isinstance(found, list) else scalar(found)
 
 
 def _took(task: Task) -> str:

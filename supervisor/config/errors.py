@@ -44,4 +44,4 @@ class ConfigError(Exception):
         """The one error for all of `violations`, of which there is at least one."""
         listed = "; ".join(str(violation) for violation in violations)
         message = listed if len(violations) == 1 else f"{len(violations)} mistakes in the configuration: {listed}"
-        return cls(message, "Correct what is named; `perdure config show` lists every key with its value.", violations)
+        return cls(message, "correct what is named; configs/default.toml explains every key", violations)

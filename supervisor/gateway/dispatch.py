@@ -126,7 +126,7 @@ class Dispatch:
 
     def _take(self, connection: Connection, frame: bytes) -> None:
         try:
-            found = jsonrpc.parse(strict_json.loads(frame))
+            found = jsonrpc.parse(strict_json.loads(frame, self.limits.nesting_max))
         except Exception as error:  # noqa: BLE001 - one frame must not end the others
             self._refuse(Pending(self.answered, connection, jsonrpc.NULL_ID), error)
             return

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from supervisor.wire.framing import FRAME_BYTES_MAX
+from supervisor.wire.strict_json import NESTING_MAX
 
 MIB: Final = 1024 * 1024
 
@@ -17,6 +18,8 @@ class Limits:
 
     frame_bytes_max: int = FRAME_BYTES_MAX
     """A longer line: `too_large`, and the connection is closed."""
+    nesting_max: int = NESTING_MAX
+    """Arrays and objects deeper inside one another: `parse_error`."""
     half_frame_s: float = 30.0
     """A line that is not ended in this time: `parse_error`, and the connection is closed."""
     connections_max: int = 1024

@@ -78,7 +78,8 @@ class RootDesk:
             self.failure = self.failure or RuntimeGivenUp(f"gave up: {error}")
         finally:
             self._board.show(phase=Phase.STOPPED, runtime_pid=None, standby_pid=None)
-        _log.info("stopped", reason=self._stop_reason, exit_code=self._exit_code)
+        exit_code = self._exit_code if self.failure is None else self.failure.exit_code
+        _log.info("stopped", reason=self._stop_reason, exit_code=exit_code)
         return self._exit_code
 
     async def feed_watchdog(self) -> None:
@@ -197,7 +198,12 @@ class RootDesk:
     def _on_event(self, event: TreeEvent) -> None:
         match event:
             case ChildExited(expected=False, report=report, path=path) if report is not None:
-                _log.error(f"{_who(path)} died", reason=report.message, uptime_s=report.uptime_s, crash_id=report.id)
+                _log.error(
+                    f"{_who(path)} died",
+                    reason=report.message,
+                    uptime_s=round(report.uptime_s, 3),
+                    crash_id=report.id,
+                )
                 self._board.show(last_error=report.message)
             case ChildRestarting(path=path) if path.startswith(AGENTS_PATH):
                 _log.warning("starting the agent host again", delay_s=event.delay_s, exhausted=event.exhausted)

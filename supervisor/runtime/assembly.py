@@ -143,7 +143,7 @@ class Assembly:
             log=get_logger("supervision:local"),
             socket_path=str(birth.listener.getsockname()),
         )
-        self._subscriptions = Subscriptions()
+        self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
         self.hall = Hall()
         self.gateway = Gateway(
             listener=birth.listener,
@@ -247,6 +247,7 @@ def rules(config: Config) -> Rules:
     """Return the part of the configuration on which decisions depend."""
     return Rules(
         logs_kept=config.tasks.logs_kept,
+        lease_s=config.tasks.lease_s,
         ageing_s=config.runs.ageing_s,
         sessions_max=config.sessions.max,
         sessions_keep_days=config.sessions.keep_days,
@@ -296,6 +297,7 @@ def gateway_limits(config: Config) -> GatewayLimits:
     """Return the part of the configuration on which the gateway depends."""
     return GatewayLimits(
         frame_bytes_max=config.gateway.frame_bytes_max,
+        nesting_max=config.gateway.nesting_max,
         half_frame_s=config.gateway.half_frame_s,
         connections_max=config.gateway.connections_max,
         in_flight_max=config.gateway.in_flight_max,

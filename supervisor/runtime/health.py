@@ -89,7 +89,7 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
             yield f"{row['path']} is {row['state']}"
     if office.ledger.files_backlog > BACKLOG_MAX:
         yield f"{office.ledger.files_backlog} files lag behind the journal"
-    if office.ledger.recovery.get("seq_ranges_lost"):
+    if office.ledger.recovery.get("corrupted"):
         yield "the last recovery found damage: see the recovery report in runtime.status"
     if office.config.state.durability in RISKS:
         yield RISKS[office.config.state.durability]

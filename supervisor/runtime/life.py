@@ -44,6 +44,13 @@ from supervisor.tree.supervisor import Supervisor
 DRAIN_SHARE: Final = 0.25
 """How much of the time for a stop may go to commands that are under way; the rest belongs to the last snapshot."""
 
+REFUSALS: Final[dict[str, ExitCode]] = {
+    IncompatibleVersion.__name__: ExitCode.INCOMPATIBLE,
+    NotAStateDirectory.__name__: ExitCode.NOT_A_STATE_DIRECTORY,
+    InvalidParams.__name__: ExitCode.NOT_A_STATE_DIRECTORY,
+}
+"""What the writer raises at its start when this is no place to run, and the code that says so."""
+
 _log = get_logger("supervision:runtime")
 
 
@@ -84,6 +91,7 @@ class Runtime:
             ask_reload=lambda: link.send(ReloadWanted()),
             give_up=self._give_up,
         )
+        self._refused = False
         self._tree = Supervisor(self._assembly.spec, Hooks(on_event=self._heard))
         self._assembly.office.tree = self._tree
 
@@ -110,12 +118,12 @@ class Runtime:
 
     def _failed(self, error: TreeGaveUp) -> ExitCode:
         cause = error.__cause__
-        if isinstance(error, StartFailed) and isinstance(cause, IncompatibleVersion):
+        while isinstance(cause, TreeGaveUp):  # a supervisor that could not start because one below it could not
+            cause = cause.__cause__
+        code = REFUSALS.get(type(cause).__name__)
+        if isinstance(error, StartFailed) and isinstance(cause, PerdureError) and code is not None:
             self._link.send(Refused(message=cause.message, hint=cause.hint))
-            return ExitCode.INCOMPATIBLE
-        if isinstance(error, StartFailed) and isinstance(cause, NotAStateDirectory | InvalidParams):
-            self._link.send(Refused(message=cause.message, hint=cause.hint))
-            return ExitCode.NOT_A_STATE_DIRECTORY
+            return code
         self._link.send(GaveUp(message=str(error)))
         return ExitCode.STORAGE_UNAVAILABLE if isinstance(cause, OSError) else ExitCode.GAVE_UP
 
@@ -173,6 +181,8 @@ class Runtime:
     def _heard(self, event: TreeEvent) -> None:
         """Turn what the supervisors tell into logs, metrics and events."""
         events = self._assembly.mailboxes["events"]
+        if self._is_refused(event):
+            return
         match event:
             case ChildExited(expected=False) as gone:
                 crash = {} if gone.report is None else crash_as_json(gone.report)
@@ -188,6 +198,12 @@ class Runtime:
                 _log.error("a supervisor gives up", supervisor=escalated.path, problem=escalated.message)
             case ChildStuck() as stuck:
                 self._give_up(f"{stuck.path} was cancelled {stuck.waited_s:g} s ago and does not leave")
+
+    def _is_refused(self, event: TreeEvent) -> bool:
+        """Whether the event belongs to the end of a runtime that will not run here: the root says why, in one line."""
+        if isinstance(event, ChildExited) and event.report is not None and event.report.incarnation == 1:
+            self._refused = self._refused or event.report.exception_type in REFUSALS
+        return self._refused
 
     def _give_up(self, message: str) -> None:
         """End the process: going on would risk two writers."""

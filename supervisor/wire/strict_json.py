@@ -37,24 +37,24 @@ _ESCAPED_COLON: Final = b"\\u003"
 """The beginning of an escaped colon: with one of these in the text, its colons cannot be compared."""
 
 
-def loads(line: bytes) -> Any:
+def loads(line: bytes, nesting_max: int = NESTING_MAX) -> Any:
     """Return the value that `line` holds; raise ParseError when it is not JSON that the protocol allows."""
     brackets = line.count(b"{") + line.count(b"[")
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        if brackets > NESTING_MAX:
-            raise ParseError(f"not JSON, or nested deeper than {NESTING_MAX}") from None
+        if brackets > nesting_max:
+            raise ParseError(f"not JSON, or nested deeper than {nesting_max}") from None
         raise ParseError(f"not JSON: {error}") from None
-    if brackets <= NESTING_MAX and orjson.dumps(value) == line:
+    if brackets <= nesting_max and orjson.dumps(value) == line:
         return value
-    colons, rounded = _survey(value)
+    colons, rounded = _survey(value, nesting_max)
     if rounded or line.count(b":") != colons or _ESCAPED_COLON in line:
         _check_exactly(line)
     return value
 
 
-def _survey(value: Any) -> tuple[int, bool]:
+def _survey(value: Any, nesting_max: int) -> tuple[int, bool]:
     """Return how many colons the value accounts for, and whether a number in it may be a rounded integer.
 
     Raises ParseError for a value that is nested too deeply. Goes level by level, so that depth costs no recursion.
@@ -76,8 +76,8 @@ def _survey(value: Any) -> tuple[int, bool]:
                 colons += item.count(":")
             elif kind is float and not -_ROUNDED_FROM < item < _ROUNDED_FROM:
                 rounded = True
-            if depth == NESTING_MAX and (kind is dict or kind is list):
-                raise ParseError(f"nested deeper than {NESTING_MAX}")
+            if depth == nesting_max and (kind is dict or kind is list):
+                raise ParseError(f"nested deeper than {nesting_max}")
         level = inner
         depth += 1
     return colons, rounded

@@ -22,6 +22,7 @@ from actors.messages.request import Done, Failed, Outcome, Request
 from actors.model.draft import Draft
 from actors.model.errors import Conflict, Internal, NotFound, PerdureError, StorageFailed
 from actors.model.state import Line
+from actors.queries.query import FromDisk
 from tests.kit.core import PATIENCE_S, Core, HandClock, Life, running_core
 from tests.kit.decided import HANDLERS
 from tests.kit.rows import START, a_task
@@ -31,8 +32,8 @@ def read_count(tables: Any, _asked: ask.TaskList, _at: At) -> bytes:
     return str(len(tables.tasks)).encode()
 
 
-def read_slowly(_tables: Any, _asked: ask.TaskGet, _at: At) -> Any:
-    return lambda _store: b'"from the disk"'
+def read_slowly(_tables: Any, _asked: ask.TaskGet, _at: At) -> FromDisk:
+    return FromDisk("a", lambda _store: b'"from the disk"')
 
 
 class Stand:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 from actors.model.errors import IncompatibleVersion, InvalidParams
 from actors.model.facts import Fact
 from actors.model.keys import Command
+from actors.storage.files import Disk
 from actors.storage.journal_decoding import encode_body
-from tests.kit.disks import Crash, read_tree
+from tests.kit.disks import Crash, Fault, FaultyDisk, read_tree
 from tests.kit.histories import (
     OTHER_SESSION,
     SESSION,
@@ -33,6 +36,14 @@ from tests.kit.histories import (
 from tests.kit.mortal_disk import MortalDisk
 from tests.kit.powerloss import scratch
 from tests.kit.stores import Driver, created, disk_store, encode, state_of
+
+
+@pytest.fixture
+def memory_path() -> Iterator[Path]:
+    """A directory in memory, for tests that recover hundreds of times."""
+    with scratch() as parent:
+        yield parent
+
 
 # A: nothing there
 
@@ -195,6 +206,51 @@ def test_a_rejected_record_is_named_by_line_and_excerpt(tmp_path: Path) -> None:
     assert rejected["excerpt"].startswith('{"id":"t2"')
 
 
+def test_every_flipped_byte_of_a_state_is_found_out_and_mended_exactly(memory_path: Path) -> None:
+    expected = make_history(memory_path / "whole")
+    size = (memory_path / "whole" / "state.json").stat().st_size
+    for offset in range(0, size, 3):
+        root = memory_path / "flipped"
+        shutil.copytree(memory_path / "whole", root)
+        flip(root / "state.json", offset, 1 << (offset % 8))
+        state, report = recovered(root)
+        assert (state, report["case"]) == (expected, "C"), offset
+        shutil.rmtree(root)
+
+
+class BadSector(Disk):
+    """Cannot read the files of one name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._bad: set[int] = set()
+
+    def open(self, path: Path, flags: int, *, links_max: int = 1) -> int:
+        descriptor = super().open(path, flags, links_max=links_max)
+        (self._bad.add if path.name == self._name else self._bad.discard)(descriptor)
+        return descriptor
+
+    def read(self, descriptor: int, bytes_max: int) -> bytes:
+        self._check(descriptor)
+        return super().read(descriptor, bytes_max)
+
+    def pread(self, descriptor: int, bytes_max: int, offset: int) -> bytes:
+        self._check(descriptor)
+        return super().pread(descriptor, bytes_max, offset)
+
+    def _check(self, descriptor: int) -> None:
+        if descriptor in self._bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_state_that_the_disk_cannot_read_is_replaced_from_the_backup(tmp_path: Path) -> None:
+    expected = make_history(tmp_path)
+    state, report = recovered(tmp_path, BadSector("state.json"))
+    assert (state, report["case"]) == (expected, "C")
+    assert recovered(tmp_path)[0] == expected
+
+
 # D: state.json and all backups damaged
 
 
@@ -346,13 +402,6 @@ def test_an_edited_task_file_is_not_adopted_while_state_json_is_there(tmp_path: 
 
 
 # F: the end of the journal is torn
-
-
-@pytest.fixture
-def memory_path() -> Iterator[Path]:
-    """A directory in memory, for tests that recover hundreds of times."""
-    with scratch() as parent:
-        yield parent
 
 
 def test_the_journal_may_end_at_every_byte_of_its_last_two_lines(memory_path: Path) -> None:
@@ -513,7 +562,7 @@ def test_a_fact_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
     driver.store.commit([encode_body("2026-01-01T00:00:00.000Z", Command(method="x"), [fact])])
     driver.store.close()
     before = read_tree(tmp_path)
-    with pytest.raises(IncompatibleVersion, match="task.teleported"):
+    with pytest.raises(IncompatibleVersion, match=r"task\.teleported"):
         recovered(tmp_path)
     assert read_tree(tmp_path) == before
 
@@ -590,3 +639,24 @@ def test_a_crash_at_any_step_of_recovery_and_then_recovery_gives_the_same_state(
             assert recovered(root)[0] == expected, f"after {changes_max} of {whole.changes} changes"
             shutil.rmtree(root)
         assert whole.changes > 0
+
+
+@pytest.mark.parametrize("case", BEFORE_A_CRASH.keys())
+def test_a_call_that_fails_during_recovery_is_told_and_the_next_recovery_gives_the_same_state(case: str) -> None:
+    with scratch() as parent:
+        make_history(parent / "before")
+        BEFORE_A_CRASH[case](parent / "before")
+        shutil.copytree(parent / "before", parent / "once", symlinks=True)
+        counting = FaultyDisk()
+        expected, _ = recovered(parent / "once", counting)
+        for call in ("write", "pwrite", "fsync", "sync_dir", "rename", "link", "unlink", "ftruncate", "mkdir"):
+            for at in range(1, counting.calls.get(call, 0) + 1):
+                root = parent / "failed"
+                shutil.copytree(parent / "before", root, symlinks=True)
+                try:
+                    state, _ = recovered(root, FaultyDisk([Fault(call, at)]))
+                    assert state == expected, f"{call} {at} failed and nobody said so"
+                except OSError:
+                    pass
+                assert recovered(root)[0] == expected, f"after {call} {at} failed"
+                shutil.rmtree(root)

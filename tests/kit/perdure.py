@@ -19,6 +19,8 @@ from typing import Any, Self
 
 from supervisor.demo.stage import Stage
 
+CHECKOUT = Path(__file__).parents[2]
+
 WITHIN_S = 60.0
 """A fail-safe: everything here takes milliseconds on an idle machine, and the machine is not idle."""
 
@@ -29,6 +31,7 @@ class Perdure(Stage):
     def __init__(self, folder: Path, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
         given = {f"PERDURE_{name.upper()}": value for name, value in settings.items()}
+        given["PYTHONPATH"] = str(CHECKOUT)
         super().__init__(folder, environment=given)
         self.folder = folder
 
@@ -102,6 +105,26 @@ class Wire:
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._socket.sendall(data)
+
+    def send_until_full(self, request: Callable[[int], bytes]) -> tuple[int, bytes]:
+        """Send request after request until nobody takes more; return how many were begun, and the rest of the last."""
+        self._socket.setblocking(False)
+        number = 0
+        rest = b""
+        try:
+            while True:
+                if not rest:
+                    rest = request(number)
+                    number += 1
+                rest = rest[self._socket.send(rest) :]
+        except BlockingIOError:
+            return number, rest
+        finally:
+            self._socket.settimeout(WITHIN_S)
+
+    def deafen(self) -> None:
+        """Take nothing more that is sent here, while sending goes on."""
+        self._socket.shutdown(socket.SHUT_RD)
 
     def end_of_input(self) -> None:
         """Say that nothing more will be sent; replies can still come."""

@@ -143,10 +143,12 @@ class Driver:
     ) -> list[int]:
         """Commit several lines as one batch and return their seqs."""
         stamp = self.clock.stamp()
-        ids = tuple(fact.id for facts in lines for fact in facts)
-        command = Command(method=method, ref=ref, key=key, hash=None if key is None else "h", ids=ids)
-        appended = self.store.commit([encode_body(stamp, command, facts) for facts in lines])
-        for seq, facts in enumerate(lines, appended.first_seq):
+        hashed = None if key is None else "h"
+        ids = [tuple(fact.id for fact in facts) for facts in lines]
+        commands = [Command(method=method, ref=ref, key=key, hash=hashed, ids=some) for some in ids]
+        bodies = [encode_body(stamp, command, facts) for command, facts in zip(commands, lines, strict=True)]
+        appended = self.store.commit(bodies)
+        for seq, (command, facts) in enumerate(zip(commands, lines, strict=True), appended.first_seq):
             line = Line(seq=seq, ts=stamp, cmd=command, facts=facts)
             before = [self.tables.row(fact.kind.table, fact.id) for fact in facts]
             rows = list(rows_after(self.tables, facts))

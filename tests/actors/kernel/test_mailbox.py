@@ -149,6 +149,21 @@ async def test_a_crash_outside_any_letter_blames_none() -> None:
     assert await take(mailbox) == "a"
 
 
+async def test_a_crash_outside_any_letter_blames_the_one_that_was_given_out_alone() -> None:
+    mailbox = Mailbox("m", 10)
+    poison, innocent = slips("ab")
+    mailbox.offer([poison, innocent])
+    excused = []
+    for _ in range(3):
+        _tells, letters = await mailbox.receive()
+        assert list(mailbox.each(letters)) == letters
+        excused.append(mailbox.crashed("x"))
+    assert excused == [False, False, True]
+    assert [error.kind for error in poison.errors] == ["actor_crashed"]
+    assert await take(mailbox) == "b"
+    assert not innocent.errors
+
+
 async def test_a_stopped_actor_gives_its_letters_back_and_none_is_suspect() -> None:
     mailbox = Mailbox("m", 10)
     mailbox.offer(slips("ab"))

@@ -23,18 +23,19 @@ def a_session(b: Behind, text: bytes = b'"hello"') -> None:
 
 
 def contents(root: Path) -> list[bytes]:
-    """Return the session's file and log, wherever they lie."""
-    return [path.read_bytes() for name in (f"{ID}.jsonl", f"session_{ID}.log") for path in sorted(root.rglob(name))]
+    """Return the session's file, wherever it lies."""
+    return [path.read_bytes() for path in sorted(root.rglob(f"{ID}.jsonl"))]
 
 
-def test_a_session_leaves_with_its_file_its_log_and_its_row_and_comes_back(tmp_path: Path) -> None:
+def test_a_session_leaves_with_its_file_and_its_row_and_comes_back(tmp_path: Path) -> None:
     with behind(tmp_path) as b:
         a_session(b)
         before = contents(tmp_path)
         gone = b.archive.archive_session(ID, ROW)
         assert gone.path == tmp_path / "archive" / "sessions" / ID / "1"
-        assert names(gone.path) == [f"{ID}.jsonl", "row.archived", f"session_{ID}.log"]
-        assert names(tmp_path / "sessions") == names(tmp_path / "logs") == []
+        assert names(gone.path) == [f"{ID}.jsonl", "row.archived"]
+        assert names(tmp_path / "sessions") == []
+        assert names(tmp_path / "logs") == [f"session_{ID}.log"]
         assert b.sessions.read(ID, 0, 10, 100).messages == []
         assert b.archive.listing("sessions") == [gone]
         assert b.archive.restore_session(ID) == ROW
@@ -61,9 +62,7 @@ def test_what_left_before_is_never_overwritten(tmp_path: Path) -> None:
             a_session(b, b'"%d"' % number)
             assert b.archive.archive_session(ID, b'{"rev":%d}' % number).number == number
         assert contents(tmp_path / "archive") == [
-            (tmp_path / "archive" / "sessions" / ID / str(number) / name).read_bytes()
-            for name in (f"{ID}.jsonl", f"session_{ID}.log")
-            for number in (1, 2, 3)
+            (tmp_path / "archive" / "sessions" / ID / str(number) / f"{ID}.jsonl").read_bytes() for number in (1, 2, 3)
         ]
         assert b.archive.restore_session(ID) == b'{"rev":3}'
         with pytest.raises(FileExistsError):

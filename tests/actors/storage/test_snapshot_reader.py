@@ -43,12 +43,13 @@ def count_of(image: SnapshotImage) -> int:
 def test_every_flipped_byte_is_found_and_costs_at_most_the_record_it_is_in(layout: Layout) -> None:
     write_snapshot(layout, 7)
     whole = layout.state.read_bytes()
+    digits = range(whole.index(b'"2.0.0"') + 1, whole.index(b'"2.0.0"') + 6)
     for at in range(len(whole)):
         for flipped in (whole[at] ^ 0x01, whole[at] ^ 0x80, 0x0A):
             if flipped != whole[at]:
                 image = read_bytes(layout, whole[:at] + bytes([flipped]) + whole[at + 1 :])
                 assert not image.whole, at
-                assert image.problem is not Problem.NEWER, at
+                assert image.problem is not Problem.NEWER or at in digits, at
                 assert_only_what_was_written(image)
                 assert count_of(image) >= 9 - 2, at
 
@@ -94,12 +95,13 @@ def test_a_thousand_rejected_lines_are_listed_and_the_rest_counted(layout: Layou
 
 
 @pytest.mark.parametrize("version", ["2.1.0", "3.0.0", "12.0.0"])
-def test_a_newer_version_is_told_from_a_damaged_digit(version: str, layout: Layout) -> None:
+def test_a_newer_version_is_believed_whatever_the_checksum_says(version: str, layout: Layout) -> None:
     write_snapshot(layout, 7)
     whole = layout.state.read_bytes()
-    damaged = whole.replace(b'"2.0.0"', b'"%b"' % version.encode())
-    assert read_bytes(layout, damaged).problem is Problem.CHECKSUM
-    assert read_bytes(layout, damaged.replace(b"task_3", b"task_4")).problem is Problem.NEWER
+    newer = whole.replace(b'"2.0.0"', b'"%b"' % version.encode())
+    assert read_bytes(layout, newer).problem is Problem.NEWER
+    assert read_bytes(layout, newer.replace(b"task_3", b"task_4")).problem is Problem.NEWER
+    assert read_bytes(layout, newer[:-200]).problem is Problem.NEWER
     assert read_bytes(layout, b'{"version": "%b", "rows": []}' % version.encode()).problem is Problem.NEWER
 
 

@@ -12,7 +12,7 @@ from actors.messages.request import Done, Outcome, Request
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line, Tables, apply
-from actors.writer.admission import Admitted, admit
+from actors.writer.admission import Admitted, admit, send_home
 
 EPOCH = 3
 
@@ -70,7 +70,9 @@ def tables_with(task_id: str, rev: int, key: str | None = None) -> Tables:
 
 
 def judge(tables: Tables, *proposals: Proposal, replayed: frozenset[str] = frozenset()) -> Admitted:
-    return admit(proposals, tables, EPOCH, replayed)
+    admitted = admit(proposals, tables, EPOCH, replayed)
+    send_home(admitted.refused)
+    return admitted
 
 
 async def returned(home: Home) -> int:
@@ -136,6 +138,17 @@ async def test_one_key_is_written_once_in_a_batch(home: Home) -> None:
     admitted = judge(tables_with("a", 1), first, second)
     assert list(admitted.lines) == [first]
     assert await returned(home) == 1
+
+
+async def test_what_was_decided_after_a_refused_proposal_is_decided_again_too(home: Home) -> None:
+    before = home.proposal(None, None)
+    refused = home.proposal(created("a", 2), ("tasks", "a", 1))
+    after = home.proposal(None, None)
+    other = home.proposal(created("b", 1), ("tasks", "b", 0))
+    admitted = judge(tables_with("a", 2), before, refused, after, other)
+    assert list(admitted.barriers) == [before]
+    assert not admitted.lines
+    assert await returned(home) == 3
 
 
 async def test_a_barrier_is_no_line(home: Home) -> None:

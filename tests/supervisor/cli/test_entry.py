@@ -23,8 +23,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["statsu"], 'there is no command "statsu"; did you mean status?: perdure --help'),
-        (["task", "shw"], "did you mean show?: perdure task --help"),
+        (["statsu"], 'there is no command "statsu"; did you mean status? perdure --help'),
+        (["task", "shw"], "did you mean show? perdure task --help"),
         (["task", "add"], "missing argument 'DESCRIPTION': perdure task add --help"),
         (["task", "add", "x", "--priority", "12"], "--priority"),
         (["task", "add", "x", "--metadata", "[1]"], "is no JSON object"),

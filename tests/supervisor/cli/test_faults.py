@@ -3,7 +3,7 @@
 import pytest
 
 from actors.model.errors import ERRORS, InvalidParams, InvalidTransition, NotFound, PerdureError
-from supervisor.cli.faults import EXIT_OF_KIND, CommandFailed, Exit, told
+from supervisor.cli.faults import EXIT_OF_KIND, CommandFailed, Exit, told, with_hint
 from supervisor.client.errors import ConnectionLost, NotRunning, TimedOut
 from supervisor.config import ConfigError, Violation
 from supervisor.root.errors import AlreadyRunning, ExitCode, NotAStateDirectory
@@ -38,7 +38,7 @@ def test_the_codes_are_those_of_the_root() -> None:
         ),
         (
             ConfigError.of((Violation(source="f", key="a.b", problem="is wrong"),)),
-            "perdure: f: a.b: is wrong: Correct",
+            "perdure: f: a.b: is wrong: correct",
             2,
         ),
         (FileNotFoundError(2, "No such file", "/x"), "perdure: /x: No such file (FileNotFoundError)", 1),
@@ -50,6 +50,21 @@ def test_an_error_is_told_in_one_line_with_its_code(error: Exception, line: str,
     assert said.line.startswith(line)
     assert said.exit_code == exit_code
     assert "\n" not in said.line
+
+
+def test_a_guess_ends_the_sentence_before_the_hint() -> None:
+    assert with_hint("there is no s; did you mean status?", "look") == "there is no s; did you mean status? look"
+    assert with_hint("there is no s", "look") == "there is no s: look"
+
+
+def test_a_hint_of_the_runtime_names_a_command_and_not_a_method() -> None:
+    line = told(NotFound("there is no task t1", hint="task.list shows what there is")).line
+    assert line.endswith("(not_found): perdure task list shows what there is")
+
+
+def test_a_violation_that_the_message_tells_is_not_told_twice() -> None:
+    error = InvalidParams("depends_on: no task x", violations=[{"path": "depends_on[0]", "message": "no task x"}])
+    assert told(error).line == "perdure: depends_on: no task x (invalid_params): correct what is named"
 
 
 def test_all_violations_are_listed() -> None:

@@ -14,6 +14,7 @@ from actors.model.errors import Internal
 from supervisor.cli import event_view, status_view
 from supervisor.cli.entry import run
 from supervisor.cli.reach import follow
+from supervisor.cli.words import local_time
 from supervisor.root.lock import LockInfo, LockRecord, StateLock
 from tests.kit.fake_server import FakeServer, Following
 from tests.supervisor.cli.conftest import Serve
@@ -113,7 +114,7 @@ def test_status_tells_how_the_last_one_ended() -> None:
     [*_, last] = status_view.not_answering("/s", ended, NOW).rows
     assert last[1].text == "stopped in order, 2h ago (process 10)"
     texts = [row[1].text for row in status_view.not_answering("/s", died, NOW).rows]
-    assert "ended without a word while running, 2h ago (process 10)" in texts
+    assert f"ended without a word while running (since {local_time(STAMP)}, process 10)" in texts
     assert "it broke" in texts
 
 

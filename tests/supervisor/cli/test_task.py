@@ -123,7 +123,7 @@ def test_a_task_that_waits_for_a_failed_one_says_so(serve: Serve, capsys: Captur
     assert run(["task", "show", "a"]) == 0
     shown = capsys.readouterr().out
     assert "pending (blocked)" in shown
-    assert 'blocked by   ["b"]' in shown
+    assert "blocked by   b\n" in shown
 
 
 @pytest.mark.parametrize(

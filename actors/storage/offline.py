@@ -1,0 +1,147 @@
+"""What the command line does to a state directory while nothing runs there: the public face of the storage.
+
+Every function takes the directory's locks first, and raises `Conflict` naming the holder's pid when somebody has them.
+All of them also raise InvalidParams for what is no state directory, IncompatibleVersion for one of a newer version
+(both untouched), and OSError. What they return has JSON values only.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from actors.model.errors import NotFound
+from actors.model.stamps import later, stamp_of
+from actors.model.state import Limits
+from actors.storage.directory_lock import locked
+from actors.storage.errand import archive_tasks, finished_tasks, recovered_store
+from actors.storage.files import Disk
+from actors.storage.health import listed_backups
+from actors.storage.layout import Layout, Standing, classify
+from actors.storage.layout import stamp_of as file_stamp_of
+from actors.storage.leftovers import find_leftovers, remove_leftover
+from actors.storage.migrations import is_version_1, plan
+from actors.storage.peek import read_tables
+from actors.storage.quarantine import Quarantine
+from actors.storage.recovery import refuse_foreign
+from actors.storage.rollback import roll_back
+from actors.storage.settings import DAY_S, StorageSettings
+from actors.storage.verify import verify_directory
+
+
+def verify(path: Path) -> dict[str, Any]:
+    """Check everything without changing it: {ok, findings: [{file, problem, severity, hint}…], omitted, counts}."""
+    disk, layout = Disk(), Layout(path)
+    if classify(disk, layout) in (Standing.MISSING, Standing.NOT_A_DIRECTORY, Standing.FOREIGN, Standing.EMPTY):
+        return verify_directory(disk, layout)
+    with locked(disk, layout, "doctor", _now()):
+        return verify_directory(disk, layout)
+
+
+def repair(path: Path, settings: StorageSettings | None = None, limits: Limits | None = None) -> dict[str, Any]:
+    """Do what the next start would do: recover, write the files that lag behind, save. Return recovery's report."""
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    disk.ensure_dir(path)
+    with locked(disk, layout, "doctor", _now()), recovered_store(path, settings, limits) as (_, recovered):
+        return dict(recovered.report)
+
+
+def rebuild(path: Path, settings: StorageSettings | None = None, limits: Limits | None = None) -> dict[str, Any]:
+    """Set state.json aside and build the state from backup, journal and task files; return recovery's report.
+
+    Raises NotFound for a directory that holds nothing to build from.
+    """
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    if classify(disk, layout) in (Standing.MISSING, Standing.EMPTY):
+        raise NotFound(f"{path} holds nothing that a state could be built from", hint="perdure up begins a new one")
+    with locked(disk, layout, "rebuild", _now()):
+        if disk.exists(layout.state) and not is_version_1(disk, layout):
+            kept = Quarantine(disk, layout, _file_stamp())
+            kept.keep_file(layout.state, "set aside by perdure rebuild")
+        with recovered_store(path, settings, limits) as (_, recovered):
+            return dict(recovered.report)
+
+
+def migrate(
+    path: Path, *, dry_run: bool = False, settings: StorageSettings | None = None, limits: Limits | None = None
+) -> dict[str, Any]:
+    """Make a directory of version 1 one of version 2; {from, to, source, tasks, …, problems, notes, migrated}."""
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    if not is_version_1(disk, layout):
+        return {"migrated": False, "notes": ["there is no state of version 1 here: nothing to do"]}
+    if dry_run:
+        return {**plan(disk, layout, stamp=_now()).as_mapping(), "migrated": False}
+    with locked(disk, layout, "migrate", _now()), recovered_store(path, settings, limits) as (_, recovered):
+        return {**(recovered.report["migration"] or {}), "migrated": True}
+
+
+def rollback(path: Path) -> dict[str, Any]:
+    """Go back to before the migration, byte for byte: {restored, kept_in}. Raises NotFound when there was none."""
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    if not disk.exists(layout.pre_migration_copy):
+        raise NotFound(
+            f"{path} holds no archive/pre-migration: there is nothing to go back to",
+            hint="only a directory that was migrated can be rolled back",
+        )
+    with locked(disk, layout, "rollback", _now()):
+        return roll_back(disk, layout, _file_stamp())
+
+
+def clean(
+    path: Path,
+    *,
+    dry_run: bool,
+    quarantine_days: float = 30.0,
+    archive_days: float | None = None,
+    tasks_days: float | None = None,
+    settings: StorageSettings | None = None,
+) -> dict[str, Any]:
+    """Remove leftovers: {leftovers: [{file, kind, bytes, age_s}…], tasks: [ids], removed: whether it was done}.
+
+    Stray temporaries, what lies in quarantine (or, when given, in the archive) for longer than so many days; finished
+    tasks that were completed longer ago than `tasks_days` move to the archive. With `dry_run` it only lists.
+    """
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    if classify(disk, layout) in (Standing.MISSING, Standing.EMPTY):
+        return {"leftovers": [], "tasks": [], "removed": False}
+    with locked(disk, layout, "clean", _now()):
+        found = find_leftovers(disk, layout, time.time(), quarantine_days=quarantine_days, archive_days=archive_days)
+        tasks: list[str] = []
+        if tasks_days is not None:
+            before = later(_now(), -tasks_days * DAY_S)
+            if dry_run:
+                tasks = finished_tasks(read_tables(disk, layout), before)
+            else:
+                with recovered_store(path, settings, None) as (store, recovered):
+                    tasks = archive_tasks(store, recovered, finished_tasks(recovered.tables, before), _now())
+        if not dry_run:
+            for leftover in found:
+                if disk.exists(leftover.path):  # opening the store has removed temporaries
+                    remove_leftover(disk, leftover)
+        return {
+            "leftovers": [leftover.as_mapping(layout) for leftover in found],
+            "tasks": tasks,
+            "removed": not dry_run,
+        }
+
+
+def backups(path: Path) -> list[dict[str, Any]]:
+    """List the backups, newest first: {name, path, seq, stamp, bytes}. Looks only, so it needs no lock."""
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    return listed_backups(disk, layout)
+
+
+def _now() -> str:
+    return stamp_of(time.time())
+
+
+def _file_stamp() -> str:
+    return file_stamp_of(datetime.now(UTC))
