@@ -85,20 +85,33 @@ def ended(draft: Draft, at: At, *, run_id: str, ending: Ending) -> Decision:
 def verdict(run: Run, ending: Ending, retry: Retry) -> Verdict:  # noqa: PLR0911 - one return for each row of the table
     """Return what an end means: the table in the module's text."""
     why = ending_of(run)
-    said_failed = isinstance(run.error, dict) and run.error.get("kind") == AGENT_ERROR
-    killed = ending.signal is not None or ending.exit_code in KILLED
     if why in {STOPPED, WITHDRAWN}:
         return Verdict(happening="cancel", task="cancel" if why == STOPPED else "withdraw", error=run.error)
     if ending.happening == "refuse":
         error = _error("failed_to_start", ending.reason)
         return Verdict(happening="refuse", task="fail", error=error, retryable=retry.failed_to_start)
-    if run.result is not None and not said_failed and (killed or not ending.exit_code):
+    if _is_done(run, ending):
         return Verdict(happening="exit", task="complete")
     if ending.happening == "interrupt":
         return Verdict(happening="interrupt", task="interrupt", error=_error("interrupted", ending.reason))
     if why is not None:
         return Verdict(happening="time_out", task="fail", error=run.error, retryable=retry.timed_out)
-    if said_failed:
+    return _of_its_own(run, ending, retry)
+
+
+def _is_done(run: Run, ending: Ending) -> bool:
+    """A good result counts, however the agent left: by itself in order, or killed because it hung."""
+    killed = ending.signal is not None or ending.exit_code in KILLED
+    return run.result is not None and not _said_failed(run) and (killed or not ending.exit_code)
+
+
+def _said_failed(run: Run) -> bool:
+    return isinstance(run.error, dict) and run.error.get("kind") == AGENT_ERROR
+
+
+def _of_its_own(run: Run, ending: Ending, retry: Retry) -> Verdict:
+    """The agent ended when it wanted to: what it said, then its exit status."""
+    if _said_failed(run):
         return Verdict(happening="exit", task="fail", error=run.error, retryable=retry.is_error)
     if ending.signal is not None:
         error = _error("signal", _signal_name(ending.signal))

@@ -12,6 +12,7 @@ from typing import Final
 import trio
 from attrs import define, field
 
+from supervisor.agents.sweep import without_marker
 from supervisor.config import Config, to_wire
 from supervisor.log_file import Rotation
 from supervisor.logs import get_logger, select
@@ -239,7 +240,7 @@ class RootDesk:
         wanted = self._config.supervisor
         launch = Launch(
             argv=self._options.argv,
-            environment=self._held.environment,
+            environment=without_marker(self._held.environment),
             listen_fd=self._held.listener.socket.fileno(),
             hung_after_s=wanted.hung_after_s,
             take_line=self._held.take_line,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ async def status(core: Core, run_id: str, *statuses: str) -> dict[str, Any]:
 async def executed(core: Core, *argv: str, **more: Any) -> dict[str, Any]:
     """Make a run, and wait until its agent is there."""
     made = await core.ask("runs", ask.RunExec(argv=argv or ("true",), **more))
+    return await status(core, made["id"], "running")
+
+
+async def started(core: Core, task_id: str, tool: str = "SLEEPER", **more: Any) -> dict[str, Any]:
+    """Make a task for a tool, run it, and wait until its agent is there."""
+    await core.ask("tasks", task.TaskCreate(id=task_id, description="d", tool=tool, **more))
+    made = await core.ask("runs", ask.RunStart(task_id=task_id))
     return await status(core, made["id"], "running")
 
 
@@ -181,6 +189,10 @@ async def test_runs_wait_for_their_turn_by_priority_then_age_and_for_what_they_d
             run = await core.ask("runs", ask.RunStart(task_id=name))
             names[run["id"]] = name
         order: list[str] = []
+
+        def is_gone(run_id: str) -> bool:
+            return run_id not in host.processes
+
         while len(order) < 5:
             await core.until(lambda: bool(host.processes))
             (run_id,) = host.processes
@@ -188,7 +200,7 @@ async def test_runs_wait_for_their_turn_by_priority_then_age_and_for_what_they_d
             await status(core, run_id, "running")
             host.exit(run_id)
             await status(core, run_id, "exited")
-            await core.until(lambda gone=run_id: gone not in host.processes)
+            await core.until(partial(is_gone, run_id))
         assert order == ["d", "b", "last", "c", "a"], "d was alone when it came; then by priority, age, dependency"
 
 
@@ -228,29 +240,40 @@ async def test_cancelling_or_deleting_a_task_ends_its_agent_first(tmp_path: Path
         assert ends_of(core, run["id"]) == [["run.ended", "task.requeued"]]
 
 
-async def test_agents_out_of_time_and_silent_ones_are_ended(tmp_path: Path) -> None:
+async def test_a_silent_agent_is_ended_and_one_that_speaks_is_not(tmp_path: Path) -> None:
     host = FakeHost()
     async with runtime(tmp_path, host) as core:
-        for seconds, words in ((51, "silent"), (101, "ran")):
-            await core.ask("tasks", task.TaskCreate(id=words, description="d", tool="SLEEPER", max_attempts=1))
-            made = await core.ask("runs", ask.RunStart(task_id=words))
-            await status(core, made["id"], "running")
-            passed = 0
-            while passed < seconds:
-                passed += 30 if words == "ran" else seconds
-                core.clock.pass_s(30 if words == "ran" else seconds)
-                if made["id"] in host.processes and words == "ran":
-                    before = host.processes[made["id"]].acknowledged["stdout"]
-                    host.write(made["id"], b".")
-                    await core.until(
-                        lambda run=made["id"], known=before: (
-                            run not in host.processes or host.processes[run].acknowledged["stdout"] > known
-                        )
-                    )
-                core.wake("runs")
-            over = await status(core, made["id"], "timed_out")
-            assert words in over["error"]["message"]
-            assert (await task_of(core, words))["status"] == "failed"
+        run = await started(core, "t")
+        core.clock.pass_s(49)
+        host.write(run["id"], b".")
+        await core.until(lambda: host.processes[run["id"]].acknowledged["stdout"] == 1)
+        core.clock.pass_s(49)
+        core.wake("runs")
+        await core.ask("runs", record.RunList())
+        assert not host.processes[run["id"]].asked_to_end
+        core.clock.pass_s(2)
+        core.wake("runs")
+        over = await status(core, run["id"], "timed_out")
+        assert over["error"] == {"kind": "silence", "message": "was silent for 50 s"}
+        assert (await task_of(core, "t"))["status"] == "failed"
+
+
+async def test_an_agent_that_speaks_on_and_on_is_ended_when_its_time_is_over(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with runtime(tmp_path, host) as core:
+        run = await started(core, "t")
+        for said in range(1, 4):
+            core.clock.pass_s(30)
+            host.write(run["id"], b".")
+            await core.until(partial(_has_acknowledged, host, run["id"], said))
+        core.clock.pass_s(11)
+        core.wake("runs")
+        over = await status(core, run["id"], "timed_out")
+        assert over["error"] == {"kind": "wall_time", "message": "ran for 100 s"}
+
+
+def _has_acknowledged(host: FakeHost, run_id: str, number: int) -> bool:
+    return host.processes[run_id].acknowledged["stdout"] == number
 
 
 async def test_output_beyond_the_limit_is_counted_and_not_stored(tmp_path: Path) -> None:

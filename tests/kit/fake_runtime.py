@@ -7,8 +7,9 @@ start.
 
 Methods: `fake.who` {pid, incarnation, ppid}, `fake.exit` {code}, `fake.hang`, `fake.shutdown`, `fake.reload`,
 `fake.orders` (every order received), `fake.print` {text}, `fake.environment`, `fake.garble` (breaks the control
-channel), `fake.orphan` (its pid), `event.subscribe` and `event.record`, as far as a relay can tell the difference; any
-other one is echoed.
+channel), `fake.orphan` (its pid), `fake.spawn` {run_id, argv}, `fake.agents` (what the agent host said),
+`fake.leave_agents` (closes the door), `event.subscribe` and `event.record`, as far as a relay can tell the difference;
+any other one is echoed.
 """
 
 import json
@@ -22,8 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 import trio
 
+from actors.messages.agents import Output, Spawn
+from actors.running.link import Reachable
 from supervisor.root.control import (
     Hello,
     Order,
@@ -39,6 +43,7 @@ from supervisor.root.control import (
 )
 from supervisor.root.runtime_side import RuntimeLink
 from supervisor.root.writer_lock import WriterLock
+from supervisor.runtime.agents_link import AgentsLink
 
 BEHAVIOUR: dict[str, Any] = json.loads(os.environ.get("FAKE_RUNTIME", "{}"))
 
@@ -50,6 +55,11 @@ class FakeRuntime:
         self.link = link
         self.hello = hello
         self.orders: list[Any] = []
+        self.news: list[Any] = []
+        """What the agent host said; output is only counted."""
+        self.output_bytes: dict[str, int] = {}
+        self.doors = None if hello.doors_fd is None else socket.socket(fileno=hello.doors_fd)
+        self.agents = None if self.doors is None else AgentsLink(self.doors, self._hear_agents, structlog.get_logger())
         self.counter = Path(hello.state_path) / "recorded"
         """What was recorded, one key and text per line: the memory that outlives an incarnation."""
 
@@ -60,6 +70,8 @@ class FakeRuntime:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.link.beat_every, heartbeat_s)
             nursery.start_soon(self._obey, nursery.cancel_scope)
+            if self.agents is not None:
+                nursery.start_soon(self.agents.run)
             self.link.send(Ready(seq=7, recovery={"base": "empty"}))
             await trio.serve_listeners(self._serve, [listener])
 
@@ -74,6 +86,17 @@ class FakeRuntime:
                     scope.cancel(reason="told to stop")
                 case Root() | Reload() | ReloadRefused() | Stop() | Hello():
                     pass
+
+    def _hear_agents(self, news: Any) -> None:
+        assert self.agents is not None
+        match news:
+            case Reachable():
+                self.agents.attach({})
+            case Output(run_id=run_id, stream=stream, offset=offset, data=data):
+                self.output_bytes[run_id] = offset + len(data)
+                self.agents.acknowledge(run_id, stream, offset + len(data))
+            case _:
+                self.news.append(news)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         rest = b""
@@ -109,12 +132,14 @@ class FakeRuntime:
         match method:
             case "fake.who":
                 return {"pid": os.getpid(), "incarnation": self.hello.incarnation, "ppid": os.getppid()}
-            case "fake.orders":
-                return self.orders
-            case "fake.environment":
-                return dict(os.environ)
+            case "fake.orders" | "fake.environment":
+                return self.orders if method == "fake.orders" else dict(os.environ)
             case "fake.orphan":
                 return int(subprocess.run(["sh", "-c", "true & echo $!"], capture_output=True, check=True).stdout)
+            case "fake.spawn":
+                return self._spawn(params)
+            case "fake.agents":
+                return {"news": json.loads(msgspec.json.encode(self.news)), "output_bytes": self.output_bytes}
             case "event.record":
                 return self._record(params)
             case "event.subscribe":
@@ -133,11 +158,21 @@ class FakeRuntime:
                 self.link.send(Shutdown())
             case "fake.reload":
                 self.link.send(ReloadWanted())
+            case "fake.leave_agents":
+                assert self.agents is not None
+                assert self.agents._conversation is not None
+                self.agents._conversation.scope.cancel()
             case "fake.print":
                 sys.stderr.write(params["text"] + "\n")
                 sys.stderr.flush()
             case "fake.garble":
                 self.link._control.send(b"this is no news\n")
+
+    def _spawn(self, params: dict[str, Any]) -> bool:
+        assert self.agents is not None
+        env = {"PATH": os.environ["PATH"]}
+        self.agents.send(Spawn(run_id=params["run_id"], argv=tuple(params["argv"]), env=env, cwd="/"))
+        return self.agents.is_reachable
 
     def _record(self, params: dict[str, Any]) -> Any:
         key = params.get("idempotency_key")

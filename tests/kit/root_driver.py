@@ -2,7 +2,8 @@
 Runs one root with the fake runtime, as `perdure up` would run it with the real one; its exit code is the root's.
 
 Argument: JSON with `state_path`, `settings` (dotted configuration keys), and optionally `config_file`, `stdio`,
-`ready_fd`, `standby`, `echo`, `activated` (set LISTEN_PID), `runtime` (a program), `host` (have an agent host).
+`ready_fd`, `standby`, `echo`, `activated` (set LISTEN_PID), `runtime` (a program), `host` (have an agent host),
+`host_command` (another one).
 """
 
 import json
@@ -34,7 +35,11 @@ def main() -> int:
         ready_fd=given.get("ready_fd"),
         standby=given.get("standby", False),
         echo=Echo(given.get("echo", "json")),
-        host_argv=host_argv() if given.get("host") else None,
+        host_argv=tuple(given["host_command"])
+        if "host_command" in given
+        else host_argv()
+        if given.get("host")
+        else None,
         argv=(given["runtime"],) if "runtime" in given else (sys.executable, str(FAKE_RUNTIME)),
     )
     return run_root(options)
