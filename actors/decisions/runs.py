@@ -87,7 +87,7 @@ def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None
     given = brought(task)
     if tool.needs_argv and not given.argv:
         raise InvalidParams.of("metadata.argv", f"{tool.name} runs what stands there, and there is nothing")
-    run_id = f"run_{new_id()}"
+    run_id = new_id()
     resumes = resume_id is not None and tool.resume is not None
     vendor = resume_id if resumes else (str(uuid.uuid4()) if tool.names_its_sessions else None)
     cwd = _cwd(draft, task, tool, given, at)

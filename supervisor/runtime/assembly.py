@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,12 +20,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import trio
 
 from actors.autosave import Autosave, Watch
 from actors.decisions.decision import Rules
 from actors.domain import Place
 from actors.events import Events
-from actors.kernel.actor import Behaviour, serve
+from actors.kernel.actor import BEAT_EVERY_S, Behaviour, serve
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
@@ -32,6 +34,7 @@ from actors.ledger import Ledger, RecentLines
 from actors.model.errors import ShuttingDown
 from actors.model.state import Limits as TableLimits
 from actors.reports import Reports
+from actors.running.link import NoLink
 from actors.running.rules import RunRules
 from actors.runs import Hall, Runs
 from actors.sessions import Sessions
@@ -42,10 +45,13 @@ from actors.subscriptions import Subscriptions
 from actors.tasks import Tasks
 from actors.writer import Desk, Writer, WriterSettings
 from supervisor.config.schema import Config
+from supervisor.config.tools import tools_of
 from supervisor.gateway.gateway import Gateway
 from supervisor.gateway.limits import Limits as GatewayLimits
 from supervisor.gateway.observer import Tally
 from supervisor.logs import get_logger
+from supervisor.parsers import parser_of
+from supervisor.runtime.agents_link import AgentsLink
 from supervisor.runtime.methods import local_methods
 from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.runtime.office import Office
@@ -61,6 +67,9 @@ WRITER_LETTERS_MAX: Final = 32_768
 
 DOMAIN: Final = ("tasks", "sessions", "runs", "events", "reports", "autosave")
 """In the order of their start."""
+
+PASSED_ON: Final = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|TMPDIR|LANG|LC_\w+|XDG_\w+|\w+_PROXY|\w+_proxy")
+"""What of Perdure's own environment every agent gets; a tool's `pass_env` names more."""
 
 DAY_S: Final = 86_400
 
@@ -78,6 +87,8 @@ class Birth:
     root_pid: int
     started_at: str
     version: str
+    doors: socket.socket | None = None
+    """Where the root hands over connections with the agent host; None: no agents can be run."""
 
 
 class Assembly:
@@ -122,7 +133,7 @@ class Assembly:
                 writer=refs["writer"],
                 ledger=self.ledger,
                 clock=clock,
-                rules=rules(config),
+                rules=rules(config, birth.state_path),
             )
             for name in DOMAIN
         }
@@ -144,7 +155,8 @@ class Assembly:
             socket_path=str(birth.listener.getsockname()),
         )
         self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
-        self.hall = Hall()
+        self.link = _link(birth.doors, refs["runs"])
+        self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of)
         self.gateway = Gateway(
             listener=birth.listener,
             actors={name: refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
@@ -164,7 +176,7 @@ class Assembly:
         if isinstance(self.desk.store, DiskStore):
             self.desk.store.settings = self.storage_settings
         for place in self.places.values():
-            place.rules = rules(config)
+            place.rules = rules(config, self._birth.state_path)
 
     def close(self) -> None:
         """Answer everything that still waits, and let the threads end."""
@@ -209,7 +221,8 @@ class Assembly:
         writer = self._child("writer", self._writer_run, start_within_s=math.inf)
         core = supervise(name="core", strategy=Strategy.REST_FOR_ONE, children=(writer, domain))
         gateway = self._child("gateway", self.gateway.run)
-        return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=(core, gateway))
+        children = (core, gateway) if self.link is None else (self._child("agents_link", self._link_run), core, gateway)
+        return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=children)
 
     def _child(self, name: str, run: Callable[[ChildContext], Any], start_within_s: float = 60.0) -> ChildSpec:
         supervision = self._birth.config.supervisor
@@ -220,6 +233,20 @@ class Assembly:
             start_within_s=start_within_s,
             hung_after_s=supervision.hung_after_s,
         )
+
+    async def _link_run(self, context: ChildContext) -> None:
+        """Carry orders and news until everybody else has stopped."""
+        if self.link is None:
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.link.run)
+            context.ready()
+            while not context.stopping.is_set():
+                context.beat()
+                await context.chaos_hang()
+                with trio.move_on_after(BEAT_EVERY_S):
+                    await context.stopping.wait()
+            nursery.cancel_scope.cancel(reason="the runtime stops")
 
     async def _writer_run(self, context: ChildContext) -> None:
         await serve(Writer(self.desk, context), self.mailboxes["writer"], context)
@@ -243,7 +270,11 @@ class Assembly:
         return makers[name]()
 
 
-def rules(config: Config) -> Rules:
+def _link(doors: socket.socket | None, runs: Ref) -> AgentsLink | None:
+    return None if doors is None else AgentsLink(doors, runs.tell, get_logger("agents:link"))
+
+
+def rules(config: Config, state_path: Path) -> Rules:
     """Return the part of the configuration on which decisions depend."""
     return Rules(
         logs_kept=config.tasks.logs_kept,
@@ -252,12 +283,15 @@ def rules(config: Config) -> Rules:
         sessions_max=config.sessions.max,
         sessions_keep_days=config.sessions.keep_days,
         archive_tasks_after_days=config.tasks.archive_after_days,
-        runs=run_rules(config),
+        runs=run_rules(config, state_path),
     )
 
 
-def run_rules(config: Config) -> RunRules:
-    """Return the part of the configuration on which runs depend; agents begin with this process's environment."""
+def run_rules(config: Config, state_path: Path) -> RunRules:
+    """Return the part of the configuration on which runs depend.
+
+    Agents get what every program needs of this process's environment, and what their tool names: no secrets by chance.
+    """
     return RunRules(
         concurrency=config.runs.concurrency,
         interruptions_max=config.runs.interruptions_max,
@@ -265,8 +299,9 @@ def run_rules(config: Config) -> RunRules:
         backoff_base_s=config.runs.backoff_base_s,
         backoff_factor=config.runs.backoff_factor,
         backoff_max_s=config.runs.backoff_max_s,
-        env=dict(os.environ),
-        cwd=str(Path.cwd()),
+        tools=tools_of(config.tools, os.environ),
+        env={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
+        cwd=str(state_path.parent),
     )
 
 

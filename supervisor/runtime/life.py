@@ -66,6 +66,7 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
         root_pid=hello.root_pid,
         started_at=hello.started_at,
         version=__version__,
+        doors=None if hello.doors_fd is None else socket.socket(fileno=hello.doors_fd),
     )
     try:
         lock = WriterLock.acquire(state_path)

@@ -1,0 +1,116 @@
+"""Agents with whole processes: they outlive the runtime, their output comes once, and nothing of them is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from actors.model.errors import Conflict
+from tests.kit.perdure import Perdure, eventually
+
+COUNTER = """
+import sys, time, os
+for number in range(400):
+    sys.stdout.write(f"line {number}\\n")
+    sys.stdout.flush()
+    time.sleep(0.005)
+sys.exit(7 if "fail" in sys.argv else 0)
+"""
+
+OVER = {"exited", "interrupted", "cancelled", "timed_out", "failed_to_start"}
+
+RESTLESS = {"supervisor__process_restarts_max": "1000", "supervisor__backoff_max_s": "0.05"}
+
+
+def over(whole: Perdure, run_id: str) -> dict[str, Any]:
+    """Wait for a run's end."""
+
+    def ended() -> Any:
+        run = whole.call("run.get", id=run_id)
+        return run if run["status"] in OVER else None
+
+    run: dict[str, Any] = eventually(ended, f"run {run_id} is over")
+    return run
+
+
+def running(whole: Perdure, run_id: str) -> dict[str, Any]:
+    """Wait until a run has its agent."""
+
+    def begun() -> Any:
+        run = whole.call("run.get", id=run_id)
+        return run if run["status"] == "running" else None
+
+    run: dict[str, Any] = eventually(begun, f"run {run_id} is running")
+    return run
+
+
+def crashed(whole: Perdure) -> bool:
+    """Crash the runs actor, unless it is still down from before."""
+    try:
+        whole.call("actor.kill", name="runs", how="crash")
+    except Conflict:
+        return False
+    return True
+
+
+def test_an_agent_works_on_while_the_runtime_is_killed_again_and_again(make: Any) -> None:
+    whole: Perdure = make(**RESTLESS)
+    whole.start()
+    made = whole.call("run.exec", argv=[sys.executable, "-c", COUNTER])
+    pid = running(whole, made["id"])["pid"]
+    for _ in range(5):
+        whole.kill_runtime()
+        assert whole.call("run.get", id=made["id"])["pid"] == pid
+    run = over(whole, made["id"])
+    assert (run["status"], run["exit_code"], run["pid"]) == ("exited", 0, pid)
+    expected = "".join(f"line {number}\n" for number in range(400))
+    assert (whole.state_path / run["stdout"]["path"]).read_text() == expected
+    assert run["stdout"]["bytes"] == len(expected)
+    assert whole.call("task.get", id=run["task_id"])["status"] == "completed"
+    ends = [line for line in whole.journal() if any(fact["op"] == "run.ended" for fact in line["facts"])]
+    assert [[fact["op"] for fact in line["facts"]] for line in ends] == [["run.ended", "task.completed"]]
+
+
+def test_what_a_run_prints_is_followed_over_kills_of_the_runs_actor(make: Any) -> None:
+    whole: Perdure = make(chaos__enabled="true", **RESTLESS)
+    whole.start()
+    made = whole.call("run.exec", argv=[sys.executable, "-c", COUNTER, "fail"])
+    with whole.wire() as wire:
+        wire.call("output.subscribe", id=made["id"], stream="stdout")
+        for _ in range(5):
+            eventually(lambda: crashed(whole), "the runs actor is crashed")
+        text = ""
+        while not (event := wire.event())["eof"]:
+            assert event["offset"] == len(text)
+            text += event["data"]
+    assert text + event["data"] == "".join(f"line {number}\n" for number in range(400))
+    run = over(whole, made["id"])
+    assert (run["exit_code"], run["error"]["kind"]) == (7, "exit_code")
+    assert whole.call("task.get", id=run["task_id"])["status"] == "failed"
+
+
+def test_the_death_of_the_agent_host_is_an_interruption_and_the_task_is_tried_again(make: Any) -> None:
+    whole: Perdure = make(**RESTLESS)
+    whole.start()
+    made = whole.call("run.exec", argv=["sleep", "300"])
+    running(whole, made["id"])
+    os.kill(whole.call("runtime.status")["pids"]["host"], signal.SIGKILL)
+    assert over(whole, made["id"])["status"] == "interrupted"
+    runs = whole.call("run.list", task_id=made["task_id"])["runs"]
+    again = next(run for run in runs if run["id"] != made["id"])
+    assert running(whole, again["id"])["attempt"] == 1
+    assert whole.call("run.stop", id=again["id"], grace_s=1)["status"] == "cancelled"
+    assert whole.call("task.get", id=made["task_id"])["status"] == "cancelled"
+
+
+def test_cancelling_a_task_leaves_no_process_of_its_agent(make: Any) -> None:
+    whole: Perdure = make()
+    whole.start()
+    made = whole.call("run.exec", argv=["sh", "-c", "setsid sleep 300 & sleep 300"])
+    pid = running(whole, made["id"])["pid"]
+    assert whole.call("task.cancel", id=made["task_id"])["status"] == "cancelled"
+    assert not Path(f"/proc/{pid}").exists()
+    assert whole.call("run.get", id=made["id"])["status"] == "cancelled"
