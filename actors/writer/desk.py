@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -90,3 +91,9 @@ class Desk:
         self.savers.clear()
         self.commit_thread.close()
         self.background_thread.close()
+
+    def ended(self, within_s: float) -> bool:
+        """Wait until both threads have ended, after `close`; blocks. Return False when one still works."""
+        deadline_s = time.monotonic() + within_s
+        threads = (self.commit_thread, self.background_thread)
+        return all(thread.joined(max(0.0, deadline_s - time.monotonic())) for thread in threads)
