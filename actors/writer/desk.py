@@ -85,10 +85,16 @@ class Desk:
     """The present incarnation's store; the next one closes it first."""
 
     def close(self) -> None:
-        """Answer whoever still waits for a snapshot, and let both threads end after what is queued."""
+        """Answer whoever still waits for a snapshot, and let both threads end after what is queued.
+
+        Called on the loop. The store is closed that a writer left open who crashed at the very end.
+        """
         for letter in self.savers:
             letter.fail(ShuttingDown("Perdure has stopped"))
         self.savers.clear()
+        store, self.store = self.store, None
+        if store is not None:
+            self.commit_thread.submit(store.close)
         self.commit_thread.close()
         self.background_thread.close()
 
