@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from actors.decisions.decision import NOTHING, At, Decision, Handler, Rules
-from actors.kernel.actor import BEAT_EVERY_S, Context
+from actors.kernel.actor import BEAT_EVERY_S, Context, Leaving
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Letter, Mailbox
 from actors.kernel.ref import Ref
@@ -195,26 +195,41 @@ class Domain:
         def heard(_outcome: Outcome) -> None:
             settled.set()
 
-        taken_back = self._place.mailbox.taken_back
+        self._place.mailbox.set_when_back(settled)
         await self.patiently(lambda: self._place.writer.room_for(1))
         method = f"{self._place.mailbox.name}.settle"
         request = Request(method, Own(lambda _draft, _at: NOTHING), heard)
         self._place.writer.offer([self._barrier(request, Done(b"null"))])
-        while not settled.is_set() and self._place.mailbox.taken_back == taken_back:
-            with trio.move_on_after(BEAT_EVERY_S):
-                await settled.wait()
-            self._context.beat()
+        await self.patiently(settled.wait)
         self._follows = False
 
     async def patiently(self, wait: Callable[[], Awaitable[T]]) -> T:
         """Wait for somebody else, and beat meanwhile: who waits for a slow disk does not hang.
 
-        `wait` is called anew after every beat, so it must be something that can be waited for twice.
+        `wait` is called anew after every beat, so it must be something that can be waited for twice. Raises Leaving
+        when this actor is asked to stop.
         """
         while True:
             with trio.move_on_after(BEAT_EVERY_S):
-                return await wait()
+                return await self._unless_stopping(wait)
             self._context.beat()
+
+    async def _unless_stopping(self, wait: Callable[[], Awaitable[T]]) -> T:
+        """Wait for somebody who may be waiting for this actor to stop."""
+        found: list[T] = []
+        failed: list[PerdureError] = []  # raised below: a nursery would wrap it
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_end_at, self._context.stopping, nursery.cancel_scope)
+            try:
+                found.append(await wait())
+            except PerdureError as error:
+                failed.append(error)
+            nursery.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
+        if found:
+            return found[0]
+        raise Leaving
 
     def _decide(self, request: Request, at: At) -> Proposal | None:
         handler = self._handlers[type(request.params)]
@@ -276,3 +291,8 @@ OWN = Handler(_decide_own, lambda _lookup, _ids: b"null")
 
 def _nobody(_outcome: Outcome) -> None:
     """Nobody waits for what an actor does by itself."""
+
+
+async def _end_at(stopping: trio.Event, scope: trio.CancelScope) -> None:
+    await stopping.wait()
+    scope.cancel()

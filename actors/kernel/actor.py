@@ -19,6 +19,13 @@ BEAT_EVERY_S: Final = 1.0
 """How often an idle actor shows that it lives; well below any sensible `hung_after_s`."""
 
 
+class Leaving(Exception):
+    """Raised by a behaviour that waits for another actor when it is asked to stop: its batch goes back whole.
+
+    The other one may be gone, and be started again only when this one has left.
+    """
+
+
 class Context(Protocol):
     """What the supervisor gives to a child, as far as an actor uses it."""
 
@@ -89,20 +96,22 @@ async def _live(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> Exc
         while not context.stopping.is_set():
             await _turn(behaviour, mailbox, context)
         await behaviour.teardown()
-    except trio.Cancelled:
+    except Leaving:
         mailbox.give_back()
-        raise
     except Exception as crash:  # noqa: BLE001 - whatever ends an actor is the supervisor's to judge
         crash_id = secrets.token_hex(6)
         crash.add_note(f"crash id {crash_id}")
         if mailbox.crashed(crash_id):
             context.excuse()
         return crash
+    except BaseException:  # cancelled; a nursery inside makes a group of it
+        mailbox.give_back()
+        raise
     return None
 
 
 async def _turn(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:
-    """Handle one batch. A stop waits for it: half a batch would be decided twice."""
+    """Handle one batch. A stop waits for it, unless it waits itself: half a batch would be decided twice."""
     tells: list[Any] = []
     letters: list[Letter] = []
     with trio.move_on_after(max(0.0, min(BEAT_EVERY_S, behaviour.due_in_s()))):

@@ -73,6 +73,7 @@ class Mailbox:
         self._taken_from = self._letters
         self.taken_back = 0
         """How often letters came back by `take_back`."""
+        self._when_back: list[trio.Event] = []
         self._in_hand: Letter | None = None
         self._closed: PerdureError | None = None
         self._roomier = trio.Event()
@@ -110,7 +111,13 @@ class Mailbox:
         self._returned.extend(letters)
         self._depth += len(letters)
         self.taken_back += 1
+        while self._when_back:
+            self._when_back.pop().set()
         self.wake()
+
+    def set_when_back(self, event: trio.Event) -> None:
+        """Set an event, once, when letters come back the next time."""
+        self._when_back.append(event)
 
     def withdraw(self, is_wanted: Callable[[Letter], bool]) -> list[Letter]:
         """Take letters out that wait and were not given out yet; return them in their order."""

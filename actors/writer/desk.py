@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -86,9 +87,21 @@ class Desk:
     """The present incarnation's store; the next one closes it first."""
 
     def close(self) -> None:
-        """Answer whoever still waits for a snapshot, and let both threads end after what is queued."""
+        """Answer whoever still waits for a snapshot, and let both threads end after what is queued.
+
+        Called on the loop. The store is closed that a writer left open who crashed at the very end.
+        """
         for letter in self.savers:
             letter.fail(ShuttingDown("Perdure has stopped"))
         self.savers.clear()
+        store, self.store = self.store, None
+        if store is not None:
+            self.commit_thread.submit(store.close)
         self.commit_thread.close()
         self.background_thread.close()
+
+    def ended(self, within_s: float) -> bool:
+        """Wait until both threads have ended, after `close`; blocks. Return False when one still works."""
+        deadline_s = time.monotonic() + within_s
+        threads = (self.commit_thread, self.background_thread)
+        return all(thread.joined(max(0.0, deadline_s - time.monotonic())) for thread in threads)

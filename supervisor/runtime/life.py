@@ -44,6 +44,9 @@ from supervisor.tree.supervisor import Supervisor
 DRAIN_SHARE: Final = 0.25
 """How much of the time for a stop may go to commands that are under way; the rest belongs to the last snapshot."""
 
+JOIN_WITHIN_S: Final = 1.0
+"""How long the end waits for the writer's threads; they are idle unless the stop was cut short."""
+
 REFUSALS: Final[dict[str, ExitCode]] = {
     IncompatibleVersion.__name__: ExitCode.INCOMPATIBLE,
     NotAStateDirectory.__name__: ExitCode.NOT_A_STATE_DIRECTORY,
@@ -73,10 +76,13 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
     except WriterStillThere as error:
         _log.error("cannot write", problem=error.message, next=error.hint)
         return ExitCode.STORAGE_UNAVAILABLE
+    runtime = Runtime(link, birth)
     try:
-        return trio.run(Runtime(link, birth).run, restrict_keyboard_interrupt_to_checkpoints=True)
+        return trio.run(runtime.run, restrict_keyboard_interrupt_to_checkpoints=True)
     finally:
-        lock.release()
+        # A thread that is still in a system call may write yet: then the lock goes with the process, and not before.
+        if runtime.writes_no_more(JOIN_WITHIN_S):
+            lock.release()
 
 
 class Runtime:
@@ -95,6 +101,10 @@ class Runtime:
         self._refused = False
         self._tree = Supervisor(self._assembly.spec, Hooks(on_event=self._heard))
         self._assembly.office.tree = self._tree
+
+    def writes_no_more(self, within_s: float) -> bool:
+        """Wait until no thread of the writer can touch the disk any more; return False when one still may."""
+        return self._assembly.desk.ended(within_s)
 
     async def run(self) -> int:
         """Run the tree until it ends; return the exit code."""

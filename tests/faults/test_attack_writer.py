@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from actors.kernel.io_thread import IoThread
 from actors.kernel.ref import Ask
 from actors.messages import records
 from actors.messages import tasks as ask
@@ -73,3 +74,15 @@ async def test_one_poisonous_line_among_many_is_found_and_all_others_are_written
         assert 2 <= len(core.crashes) <= 4
         core.crashes.clear()
         assert (await core.ask("tasks", ask.TaskCreate(description="d", id="after")))["id"] == "after"
+
+
+async def test_the_writers_lock_is_not_let_go_while_a_thread_may_still_write(tmp_path: Path) -> None:
+    opened = threading.Event()
+    async with running_core(tmp_path) as core:
+        pass
+    core.desk.background_thread = IoThread("background")
+    core.desk.background_thread.submit(lambda: opened.wait(PATIENCE_S))
+    core.desk.close()
+    assert not core.desk.ended(0.01)
+    opened.set()
+    assert core.desk.ended(PATIENCE_S)

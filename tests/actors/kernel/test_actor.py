@@ -11,7 +11,7 @@ import trio.lowlevel
 import trio.testing
 from attrs import define, field
 
-from actors.kernel.actor import serve
+from actors.kernel.actor import Leaving, serve
 from actors.kernel.mailbox import Letter, Mailbox
 from actors.kernel.ref import Ask
 from tests.kit.core import PATIENCE_S, Life
@@ -65,6 +65,48 @@ async def test_a_life_goes_from_setup_over_batches_to_teardown() -> None:
     assert recorder.log[:5] == ["setup", "notice", "a", "b", "tick"]
     assert recorder.log[-1] == "teardown"
     assert life.beats
+
+
+@define(eq=False)
+class Waiting(Recorder):
+    """Waits for somebody who never comes, in a nursery of its own, until it is asked to stop."""
+
+    life: Life = field(factory=Life)
+    waits: trio.Event = field(factory=trio.Event)
+
+    async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
+        self.waits.set()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await self.life.stopping.wait()
+            nursery.cancel_scope.cancel()
+        raise Leaving
+
+
+async def test_who_waits_for_another_leaves_when_asked_to_and_its_batch_goes_back_whole() -> None:
+    mailbox, life = Mailbox("m", 10), Life()
+    waiting = Waiting(mailbox, life=life)
+    mailbox.offer([Ask("a"), Ask("b")])
+    with trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve, waiting, mailbox, life)
+            await waiting.waits.wait()
+            life.stopping.set()
+    assert mailbox.depth == 2
+    _tells, letters = await mailbox.receive()
+    assert [letter.message for letter in letters] == ["a", "b"]  # type: ignore[attr-defined]
+
+
+async def test_a_batch_goes_back_whole_though_the_cancellation_comes_in_a_group() -> None:
+    mailbox, life = Mailbox("m", 10), Life()
+    waiting = Waiting(mailbox, life=life)
+    mailbox.offer([Ask("a"), Ask("b")])
+    with trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve, waiting, mailbox, life)
+            await waiting.waits.wait()
+            nursery.cancel_scope.cancel()
+    assert mailbox.depth == 2
 
 
 async def test_a_stop_wakes_an_idle_actor_at_once(autojump_clock: trio.testing.MockClock) -> None:

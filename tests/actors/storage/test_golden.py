@@ -43,6 +43,10 @@ def test_it_is_written_as_it_was(made: dict[str, bytes], name: str) -> None:
 def test_what_was_written_then_is_read_exactly(tmp_path: Path) -> None:
     expected = build(tmp_path / "made")
     shutil.copytree(GOLDEN, tmp_path / "golden")
+    for path in (tmp_path / "golden", *(tmp_path / "golden").rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)  # git keeps no such modes
+    for folder in ("quarantine", "spool"):
+        (tmp_path / "golden" / folder).mkdir(mode=0o700, exist_ok=True)  # nor empty folders
     state, report = recovered(tmp_path / "golden")
     assert state == expected
     assert (report["case"], report["corrupted"]) == ("B", False)

@@ -200,15 +200,17 @@ def _defect(_portion: Behind) -> WrittenBehind:
     raise ZeroDivisionError
 
 
-async def test_a_defect_in_writing_files_stops_neither_commits_nor_the_process(tmp_path: Path) -> None:
+async def test_a_defect_in_writing_files_stops_neither_commits_nor_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_runtime(tmp_path) as running:
         store = running.assembly.desk.store
         assert store is not None
-        whole, store.write_behind = store.write_behind, _defect  # type: ignore[method-assign]
+        monkeypatch.setattr(store, "write_behind", _defect)
         await running.ask(TaskCreate(description="x", id="one"))
         await running.until(lambda: not is_written(running))
         await running.ask(TaskCreate(description="y", id="two"))
-        store.write_behind = whole  # type: ignore[method-assign]
+        monkeypatch.undo()
         await running.until(lambda: is_written(running))
         assert sorted(path.name for path in (running.root / "tasks").iterdir()) == ["one.json", "two.json"]
 

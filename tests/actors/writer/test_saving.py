@@ -174,14 +174,16 @@ def _defect(_cut: Cut) -> Saved:
     raise ZeroDivisionError
 
 
-async def test_a_snapshot_that_meets_a_defect_is_told_as_failed_and_nobody_crashes(tmp_path: Path) -> None:
+async def test_a_snapshot_that_meets_a_defect_is_told_as_failed_and_nobody_crashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_runtime(tmp_path) as running:
         await create(running, "one")
         store = running.assembly.desk.store
         assert store is not None
-        whole, store.save = store.save, _defect  # type: ignore[method-assign]
+        monkeypatch.setattr(store, "save", _defect)
         assert await running.send(StateSave()).kind() == "storage_failed"
         await create(running, "two")
-        store.save = whole  # type: ignore[method-assign]
+        monkeypatch.undo()
         await running.ask(StateSave())
         assert running.view("writer").incarnation == 1
