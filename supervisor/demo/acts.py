@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from rich.console import Console
 from rich.table import Table
 
+from supervisor.client import Client
 from supervisor.demo.audit import Finding, audit
 from supervisor.demo.stage import Stage, staged
 
 WORKERS: Final = 4
-KILLS: Final = 5
+KILLS: Final = 4
+AGENTS: Final = 4
+AGENT_SECONDS: Final = 3
+AGENT_KILLS: Final = 2
 LOAD: Final = 60
 """Acknowledgements between two blows: so that each falls into the middle of work."""
 
@@ -45,6 +50,8 @@ class Play:
         self._stage = stage
         self._console = console
         self._probes = 0
+        self._wrong: list[str] = []
+        """What an act found wrong by itself, beside the audit."""
         self.scenes: list[Scene] = []
 
     def run(self) -> bool:
@@ -55,6 +62,7 @@ class Play:
         for actor in ACTORS:
             self._act(f"crash the {actor} actor under load", partial(self._crash, actor))
         self._act(f"kill -9 the runtime under load, {KILLS} times", self._kill_runtimes)
+        self._act(f"kill -9 the runtime under {AGENTS} running agents, {AGENT_KILLS} times", self._kill_under_agents)
         self._act("kill -9 the root under load", self._kill_root)
         self._stage.dismiss()
         self._act("stop; damage state.json", lambda: self._damage(backups=0))
@@ -67,9 +75,11 @@ class Play:
         back_s = tuple(act())
         with self._stage.client() as client:
             finding = audit(client, self._stage.records)
-        self.scenes.append(Scene(title, finding, back_s))
+        wrong, self._wrong = self._wrong, []
+        finding = attrs.evolve(finding, lost=finding.lost + len(wrong), examples=(*finding.examples, *wrong))
         for example in finding.examples:
             self._console.print(f"    [bold red]{example}[/]", highlight=False)
+        self.scenes.append(Scene(title, finding, back_s))
 
     def _migrate(self) -> Iterator[float]:
         sample = files("supervisor") / "_configs" / "demo" / "state-v1"
@@ -96,6 +106,25 @@ class Play:
             self._stage.wait_for_records(LOAD)
             self._stage.kill_runtime()
             yield self._back()
+
+    def _kill_under_agents(self) -> Iterator[float]:
+        """Agents go on while the runtime dies; every byte that they printed must be kept, once."""
+        copies = [self._stage.records / f"agent-{n}" for n in range(AGENTS)]
+        with self._stage.client() as client:
+            runs = [client.call("run.exec", argv=_agent(copy))["id"] for copy in copies]
+            for run in runs:
+                _wait_until(client, run, "running")
+            for _ in range(AGENT_KILLS):
+                self._stage.kill_runtime()
+                yield self._back()
+            for run, copy in zip(runs, copies, strict=True):
+                self._compare(_wait_until(client, run, "exited"), copy)
+
+    def _compare(self, run: dict[str, Any], copy: Path) -> None:
+        printed = copy.read_bytes()
+        kept = (self._stage.state_path / run["stdout"]["path"]).read_bytes()
+        if kept != printed or run["exit_code"] != 0:
+            self._wrong.append(f"run {run['id']} printed {len(printed)} bytes, {len(kept)} were kept")
 
     def _kill_root(self) -> Iterator[float]:
         self._stage.wait_for_records(LOAD)
@@ -144,6 +173,20 @@ def play() -> int:
         return 0
     console.print("[bold red]Something acknowledged was lost or done twice: see above.[/]")
     return 1
+
+
+def _agent(copy: Path) -> list[str]:
+    # By its file: an agent gets no environment of ours in which Python would find our packages.
+    return [sys.executable, str(Path(__file__).with_name("agent.py")), str(copy), str(AGENT_SECONDS)]
+
+
+def _wait_until(client: Client, run_id: str, status: str) -> dict[str, Any]:
+    """Wait until a run has a status, as the journal's events tell it; also return when it has ended otherwise."""
+    for _line in client.subscribe(after_seq=0, kinds=["run.*"]):
+        run: dict[str, Any] = client.call("run.get", id=run_id)
+        if run["status"] in {status, "exited", "interrupted", "failed_to_start", "cancelled", "timed_out"}:
+            return run
+    raise RuntimeError("the subscription ended")
 
 
 def _table(scenes: list[Scene]) -> Table:
