@@ -36,7 +36,9 @@ from supervisor.root.output import Output
 from supervisor.root.runtime_life import RuntimeLife
 from supervisor.root.watchdog import Pulse, until_hung
 from supervisor.tree.context import ChildContext
+from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.process import ProcessDied, ProcessSpec, run_process
+from supervisor.tree.spec import ChildSpec, SupervisorSpec
 
 HOST_STOP_S: Final = 10.0
 """It ends within two seconds of being told; this is the tree's bound above that, on a loaded machine."""
@@ -59,6 +61,8 @@ class HostLaunch:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     state_path: Path
+    umask: int
+    """For agents."""
     heartbeat_s: float
     hung_after_s: float
     spared_pids: Callable[[], Iterable[int]]
@@ -103,7 +107,7 @@ class HostLife:
         self._theirs.close()
         self._output.close_writer()
         self._launch.show_pid(process.pid)
-        self._say(encode(Serve(place=self._place, heartbeat_s=self._launch.heartbeat_s)))
+        self._say(encode(Serve(place=self._place, heartbeat_s=self._launch.heartbeat_s, umask=self._launch.umask)))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._output.relay)
             nursery.start_soon(self._listen, context)
@@ -240,6 +244,16 @@ class HostChild:
         if sweep.killed:
             pids = sorted(identity.pid for identity in sweep.killed)
             _log.warning("killed what an agent host left behind", pids=pids, all_gone=not limit.cancelled_caught)
+
+
+def host_spec(
+    launch: HostLaunch, doors: Doors, intensity: Intensity, backoff: Backoff, slow_retry_s: float
+) -> SupervisorSpec:
+    """Give the host's place in the tree: it stands before the runtime, so that it is stopped after it."""
+    host = ChildSpec(name="host", run=HostChild(launch, doors).run, stop_grace_s=HOST_STOP_S)
+    return SupervisorSpec(
+        name="agents", children=(host,), intensity=intensity, backoff=backoff, slow_retry_s=slow_retry_s
+    )
 
 
 def _relay(line: bytes) -> None:
