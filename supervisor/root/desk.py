@@ -20,7 +20,8 @@ from supervisor.root.board import Board, Phase
 from supervisor.root.control import Hello, Ready, Refused, Root, Stop
 from supervisor.root.errors import CannotRun, ExitCode, RuntimeGivenUp, RuntimeRefused
 from supervisor.root.holdings import Holdings
-from supervisor.root.host_child import Doors, HostLaunch, host_spec
+from supervisor.root.host_child import host_spec
+from supervisor.root.host_life import Doors, HostLaunch
 from supervisor.root.launch import Launch
 from supervisor.root.lock import now_text
 from supervisor.root.options import RootOptions
