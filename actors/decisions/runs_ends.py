@@ -87,12 +87,12 @@ def verdict(run: Run, ending: Ending, retry: Retry) -> Verdict:  # noqa: PLR0911
     why = ending_of(run)
     if why in {STOPPED, WITHDRAWN}:
         return Verdict(happening="cancel", task="cancel" if why == STOPPED else "withdraw", error=run.error)
-    if ending.happening == "refuse":
+    if ending.happening == "refuse" and run.status == "starting":
         error = _error("failed_to_start", ending.reason)
         return Verdict(happening="refuse", task="fail", error=error, retryable=retry.failed_to_start)
     if _is_done(run, ending):
         return Verdict(happening="exit", task="complete")
-    if ending.happening == "interrupt":
+    if ending.happening != "exit":
         return Verdict(happening="interrupt", task="interrupt", error=_error("interrupted", ending.reason))
     if why is not None:
         return Verdict(happening="time_out", task="fail", error=run.error, retryable=retry.timed_out)

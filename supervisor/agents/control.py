@@ -26,6 +26,8 @@ class Serve(_Message, frozen=True):
     place: str
     """Marks every agent's environment; see `tree_of.place_of`."""
     heartbeat_s: float
+    umask: int = -1
+    """For agents: the root's own, before it made itself private; -1: the host's."""
 
 
 class Door(_Message, frozen=True):

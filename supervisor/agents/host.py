@@ -97,8 +97,9 @@ class Host:
         try:
             for message in self._root.messages():
                 match message:
-                    case control.Serve(place=place, heartbeat_s=heartbeat_s):
-                        self._runs.place, self._heartbeat_s = place, heartbeat_s
+                    case control.Serve() as serve:
+                        self._runs.place, self._runs.umask = serve.place, serve.umask
+                        self._heartbeat_s = serve.heartbeat_s
                         self._alive_at_s = time.monotonic()
                         self._root.post(control.Here(pid=os.getpid()))
                     case control.Door(number=number):

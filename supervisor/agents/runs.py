@@ -32,6 +32,7 @@ class Runs:
     def __init__(self) -> None:
         self.place = ""
         """Marks the agents; see `tree_of.place_of`."""
+        self.umask = -1
         self._agents: dict[str, Agent] = {}
         self._look: Look | None = None
         """The present turn's, made when somebody asks."""
@@ -142,7 +143,7 @@ class Runs:
         if len(self._agents) >= AGENTS_MAX:
             raise NotSpawned(f"the agent host has {AGENTS_MAX} agents already", "EAGAIN")
         marker = f"{self.place}:{order.run_id}"
-        return Agent(order.run_id, marker, spawn(order, marker))
+        return Agent(order.run_id, marker, spawn(order, marker, self.umask))
 
     def _look_now(self) -> Look:
         if self._look is None:

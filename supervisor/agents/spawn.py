@@ -43,8 +43,8 @@ class Spawned(NamedTuple):
     stderr_fd: int
 
 
-def spawn(order: Spawn, marker: str) -> Spawned:
-    """Start the agent. Raises `NotSpawned`; nothing is left then."""
+def spawn(order: Spawn, marker: str, umask: int = -1) -> Spawned:
+    """Start the agent; -1 leaves it the host's umask. Raises `NotSpawned`; nothing is left then."""
     descriptors: list[int] = []
     try:
         _check_folder(order.cwd)
@@ -59,6 +59,7 @@ def spawn(order: Spawn, marker: str) -> Spawned:
             stdout=stdout_end,
             stderr=stderr_end,
             start_new_session=True,
+            umask=umask,
             preexec_fn=_Prepare(order),  # noqa: PLW1509  the host has one thread
         )
     except (OSError, ValueError, subprocess.SubprocessError, MemoryError) as error:

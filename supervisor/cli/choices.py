@@ -10,6 +10,16 @@ from supervisor.cli.invocation import Invocation
 from supervisor.cli.words import one_line
 
 TASK_STATUSES: Final = ("pending", "running", "completed", "failed", "cancelled")
+RUN_STATUSES: Final = (
+    "queued",
+    "starting",
+    "running",
+    "exited",
+    "interrupted",
+    "cancelled",
+    "timed_out",
+    "failed_to_start",
+)
 SESSION_STATUSES: Final = ("open", "closed")
 SESSION_OUTCOMES: Final = ("open", "done", "blocked", "abandoned", "merged", "superseded")
 SESSION_ORDERS: Final = ("last_accessed", "created", "title")
@@ -53,6 +63,11 @@ def json_or_text(text: str) -> Any:
 def task_id(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a task's id, its description as help."""
     return _completed(ctx, "task.list", "tasks", "description", incomplete)
+
+
+def run_id(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a run's id, its status as help."""
+    return _completed(ctx, "run.list", "runs", "status", incomplete)
 
 
 def session_id(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisor.cli.faults import CommandFailed, told
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import Runtime, runtime
+from supervisor.cli.reach import PATIENCE_S, Runtime, runtime
 from supervisor.cli.short_ids import do_with_id
 from supervisor.cli.words import one_line
 
@@ -16,10 +16,16 @@ Doing = Callable[[Runtime, str], Mapping[str, Any]]
 
 
 def do_each(
-    invocation: Invocation, noun: str, ids: Sequence[str], doing: Doing, outcome: Callable[[Mapping[str, Any]], str]
+    invocation: Invocation,
+    noun: str,
+    ids: Sequence[str],
+    doing: Doing,
+    outcome: Callable[[Mapping[str, Any]], str],
+    *,
+    patience_s: float = PATIENCE_S,
 ) -> int:
     """
-    Do it to every id of a `noun`; `outcome` words each answer.
+    Do it to every id of a `noun`; `outcome` words each answer, for which `patience_s` is waited.
 
     Gives the exit code of the first failure, 0 without one. A single id fails as every command does: by raising.
     """
@@ -27,7 +33,7 @@ def do_each(
 
     answers: list[Mapping[str, Any]] = []
     failures: list[int] = []
-    with runtime(invocation) as perdure:
+    with runtime(invocation, patience_s=patience_s) as perdure:
         for id_ in ids:
             try:
                 answers.append(do_with_id(perdure, noun, id_, partial(doing, perdure)))

@@ -27,6 +27,8 @@ class Exit(IntEnum):
     INCOMPATIBLE = 6
     NOT_A_STATE_DIRECTORY = 7
     GAVE_UP = 70
+    PERDURE_FAILED = 125
+    """`perdure run` has no status of an agent to end with: Perdure itself failed. As docker has it."""
     INTERRUPTED = 130
     """Ctrl-C: 128 and the signal's number, as shells have it."""
     PIPE_CLOSED = 141

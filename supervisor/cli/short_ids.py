@@ -19,7 +19,11 @@ T = TypeVar("T")
 
 _SHORT: Final = re.compile(r"(?P<mark>…|\.{2,3})?(?P<ending>[0-9a-f]{6,12})")
 
-_LISTS: Final = {"task": ("task.list", "tasks"), "session": ("session.list", "sessions")}
+_LISTS: Final = {
+    "task": ("task.list", "tasks"),
+    "run": ("run.list", "runs"),
+    "session": ("session.list", "sessions"),
+}
 
 
 def do_with_id(perdure: Runtime, noun: str, text: str, do: Callable[[str], T]) -> T:

@@ -13,6 +13,7 @@ from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import runtime
 from supervisor.cli.short_ids import do_with_id
+from supervisor.cli.starting import create_and_start
 from supervisor.cli.task_reading import get_task
 
 ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=task_id)
@@ -31,20 +32,28 @@ lease_option = click.option("--lease", type=int, metavar="N", help="The token of
 )
 @click.option("--max-attempts", type=click.IntRange(1), metavar="N", help="How often it is tried.")
 @click.option("--metadata", type=JsonObject(), metavar="JSON", help="A JSON object of your own.")
-def add(invocation: Invocation, description: str, depends_on: Sequence[str], **given: Any) -> None:
+@click.option("--run", "running", is_flag=True, help="Let its tool carry it out as soon as its turn comes.")
+def add(invocation: Invocation, description: str, depends_on: Sequence[str], running: bool, **given: Any) -> None:  # noqa: FBT001  click gives flags so
     """
     Add a task and print its id.
 
-    DESCRIPTION may be `-`: then it is read from standard input.
+    DESCRIPTION may be `-`: then it is read from standard input. A task is only a note of what is to be done, unless
+    --run is given; with it, --json prints the task and its run.
     """
+    if running and not given.get("tool"):
+        raise click.UsageError("--run needs a --tool that carries it out")
     text = sys.stdin.read().rstrip("\n") if description == "-" else description
     params = {"description": text, **{name: value for name, value in given.items() if value is not None}}
     if depends_on:
         params["depends_on"] = list(depends_on)
     with runtime(invocation) as perdure:
-        row = perdure.call("task.create", **params)
+        if running:
+            made = create_and_start(perdure, params)
+            row, shown = made.task, {"task": made.task, "run": made.run}
+        else:
+            shown = row = perdure.call("task.create", **params)
     if invocation.as_json:
-        invocation.screen.json(row)
+        invocation.screen.json(shown)
     else:
         invocation.screen.say(row["id"])
 

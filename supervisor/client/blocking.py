@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -75,7 +75,7 @@ class Client:
         `after_seq` None begins now. Uses a connection of its own and goes on over lost ones; waits for ever when
         nothing happens. Ends only with an error; close the iterator to stop.
         """
-        follower = Client(self._path, timeout_s=self.timeout_s, wait_s=self._wait_s)
+        follower = self.another()
         params: dict[str, Any] = {} if kinds is None else {"kinds": list(kinds)}
         with follower:
             while True:
@@ -83,13 +83,29 @@ class Client:
                     params["after_seq"] = after_seq
                 begun = follower.call("event.subscribe", **params)
                 after_seq = begun["seq"] if after_seq is None else after_seq
-                for message in follower._notifications():
+                for message in follower.notifications():
                     if message.get("method") != "event":
                         break  # it was too slow: the journal still has what it missed
                     line = message["params"]
                     yield line
                     after_seq = after_seq if line.get("seq") is None else line["seq"]
                 follower.close()
+
+    def another(self) -> Client:
+        """Return a client of the same Perdure with a connection of its own."""
+        return Client(self._path, timeout_s=self.timeout_s, wait_s=self._wait_s)
+
+    def notifications(self, wait: Callable[[int], object] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield what the subscriptions of this connection bring; ends when it is lost, and with it they.
+
+        `wait` is called with the socket's descriptor before the socket is read, to return when there is something to
+        read; what it raises goes to the caller, and nothing is lost by that.
+        """
+        try:
+            while self._connection is not None:
+                yield from self._connection.notifications(wait)
+        except OSError:
+            return
 
     # --- underneath
 
@@ -136,14 +152,6 @@ class Client:
                 return self._connection
         raise AssertionError("the pauses never end")
 
-    def _notifications(self) -> Iterator[dict[str, Any]]:
-        """Yield notifications until the connection is lost."""
-        try:
-            while self._connection is not None:
-                yield from self._connection.notifications()
-        except OSError:
-            return
-
 
 class _Connection:
     """One socket; OSError (TimeoutError at the deadline) is how it ends."""
@@ -184,10 +192,12 @@ class _Connection:
                     outcome(message)  # what was sent is not even a request, or this connection is not served
         return [found[call_id] for call_id in request.ids]
 
-    def notifications(self) -> list[dict[str, Any]]:
+    def notifications(self, wait: Callable[[int], object] | None) -> list[dict[str, Any]]:
         """Wait for notifications, for ever, and return them."""
         self._socket.settimeout(None)
         while not self._notifications:
+            if wait is not None:
+                wait(self._socket.fileno())
             self._notifications += [message for message in self._receive() if "method" in message]
         notifications, self._notifications = self._notifications, []
         return notifications

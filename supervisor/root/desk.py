@@ -20,7 +20,8 @@ from supervisor.root.board import Board, Phase
 from supervisor.root.control import Hello, Ready, Refused, Root, Stop
 from supervisor.root.errors import CannotRun, ExitCode, RuntimeGivenUp, RuntimeRefused
 from supervisor.root.holdings import Holdings
-from supervisor.root.host_child import HOST_STOP_S, Doors, HostChild, HostLaunch
+from supervisor.root.host_child import host_spec
+from supervisor.root.host_life import Doors, HostLaunch
 from supervisor.root.launch import Launch
 from supervisor.root.lock import now_text
 from supervisor.root.options import RootOptions
@@ -48,6 +49,8 @@ class RootDesk:
 
     _options: RootOptions
     _held: Holdings
+    _umask: int
+    """What the root was started with; agents get it, because their files are their user's."""
     stopping: bool = field(default=False, init=False)
     failure: CannotRun | None = field(default=None, init=False)
     """Why the root ends, when it is not because it was told to."""
@@ -262,37 +265,26 @@ class RootDesk:
             max_s=wanted.backoff_max_s,
             healthy_after_s=wanted.healthy_after_s,
         )
+        hosting: tuple[SupervisorSpec, ...] = ()
+        if self._options.host_argv is not None:
+            host = HostLaunch(
+                argv=self._options.host_argv,
+                environment=self._held.environment,
+                state_path=self._held.state_path,
+                umask=self._umask,
+                heartbeat_s=wanted.heartbeat_s,
+                hung_after_s=wanted.hung_after_s,
+                spared_pids=lambda: [life.pid for life in self._lives if life.pid is not None],
+                show_pid=lambda pid: self._board.show(host_pid=pid),
+            )
+            hosting = (host_spec(host, self._doors, intensity, backoff, wanted.slow_retry_s),)
         return SupervisorSpec(
             name="root",
-            children=(*self._hosting(intensity, backoff), *children),
+            children=(*hosting, *children),
             intensity=intensity,
             backoff=backoff,
             slow_retry_s=wanted.slow_retry_s if wanted.on_exhausted == "slow_retry" else None,
         )
-
-    def _hosting(self, intensity: Intensity, backoff: Backoff) -> tuple[SupervisorSpec, ...]:
-        """Give the agent host's place: before the runtime, so that it is stopped after it. It never takes it along."""
-        if self._options.host_argv is None:
-            return ()
-        wanted = self._config.supervisor
-        launch = HostLaunch(
-            argv=self._options.host_argv,
-            environment=self._held.environment,
-            state_path=self._held.state_path,
-            heartbeat_s=wanted.heartbeat_s,
-            hung_after_s=wanted.hung_after_s,
-            spared_pids=lambda: [life.pid for life in self._lives if life.pid is not None],
-            show_pid=lambda pid: self._board.show(host_pid=pid),
-        )
-        host = ChildSpec(name="host", run=HostChild(launch, self._doors).run, stop_grace_s=HOST_STOP_S)
-        agents = SupervisorSpec(
-            name="agents",
-            children=(host,),
-            intensity=intensity,
-            backoff=backoff,
-            slow_retry_s=wanted.slow_retry_s,
-        )
-        return (agents,)
 
 
 def _who(path: str) -> str:

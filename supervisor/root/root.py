@@ -44,15 +44,15 @@ def run(options: RootOptions) -> int:
     What keeps it from starting, or ends it, is told on standard error in one line. Call it from the main thread of a
     process that is its own: it handles signals, and its death is to end its children.
     """
-    os.umask(0o077)
+    umask = os.umask(0o077)
     try:
-        return trio.run(partial(_hold_and_serve, options), restrict_keyboard_interrupt_to_checkpoints=True)
+        return trio.run(partial(_hold_and_serve, options, umask), restrict_keyboard_interrupt_to_checkpoints=True)
     except CannotRun as error:
         sys.stderr.write(f"perdure: {error.message}; {error.hint}\n")
         return error.exit_code
 
 
-async def _hold_and_serve(options: RootOptions) -> int:
+async def _hold_and_serve(options: RootOptions, umask: int) -> int:
     with (
         trio.open_signal_receiver(*_OBEYED) as signals,
         contextlib.ExitStack() as stack,
@@ -61,7 +61,7 @@ async def _hold_and_serve(options: RootOptions) -> int:
         stack.callback(signal.pthread_sigmask, signal.SIG_BLOCK, _OBEYED)
         stdio = Stdio.take() if options.stdio else None
         holdings = take_hold(options, stack)
-        desk = RootDesk(options, holdings)
+        desk = RootDesk(options, holdings, umask)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, desk)
             nursery.start_soon(desk.feed_watchdog)

@@ -17,6 +17,7 @@ from actors.messages import tasks as task
 from actors.model.errors import Conflict, InvalidParams, InvalidTransition
 from actors.running.rules import RunRules
 from actors.running.tools import Limits, Tool
+from supervisor.parsers import parser_of
 from tests.kit.core import Core, Listener, running_core
 from tests.kit.fake_host import FakeHost
 
@@ -31,6 +32,7 @@ async def runtime(root: Path, host: FakeHost, **rules: Any) -> AsyncIterator[Cor
         host.home = core.refs["runs"]
         host.is_attached = False
         core.hall.link = host
+        core.hall.parser_of = parser_of
 
     tools = {"SLEEPER": SLEEPER, **rules.pop("tools", {})}
     async with running_core(root, rules=Rules(runs=RunRules(tools=tools, **rules)), before=before) as core:
@@ -329,3 +331,63 @@ async def test_a_run_of_perdures_own_is_not_put_by_others_and_a_foreign_one_is_n
         with pytest.raises(Conflict):
             await core.ask("runs", ask.RunStop(id="foreign"))
         assert list(host.spawned) == [run["id"]]
+
+
+CODEX = Tool(name="CODEX", argv=("codex", "{description}"), output="codex-jsonl", limits=Limits(linger_s=5))
+THREAD = b'{"type":"thread.started","thread_id":"thread-1"}\n'
+SAID = b'{"type":"item.completed","item":{"type":"agent_message","text":"All done."}}\n'
+COMPLETED = b'{"type":"turn.completed","usage":{"input_tokens":1}}\n'
+
+
+async def test_what_an_agent_reports_becomes_its_tasks_result(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with runtime(tmp_path, host, tools={"CODEX": CODEX}) as core:
+        run = await started(core, "t", "CODEX")
+        host.write(run["id"], THREAD)
+        await core.until(lambda: b'"thread-1"' in core.ledger.tables.runs.rows[run["id"]].encoded)
+        host.write(run["id"], SAID + COMPLETED)
+        host.exit(run["id"])
+        over = await status(core, run["id"], "exited")
+        assert over["vendor_session_id"] == "thread-1"
+        done = await task_of(core, "t")
+        assert (done["status"], done["result"]["text"]) == ("completed", "All done.")
+
+
+async def test_an_agent_that_hangs_after_its_result_is_ended_and_counts_as_done(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with runtime(tmp_path, host, tools={"CODEX": CODEX}) as core:
+        run = await started(core, "t", "CODEX")
+        host.write(run["id"], SAID + COMPLETED)
+        await core.until(lambda: b"All done." in core.ledger.tables.runs.rows[run["id"]].encoded)
+        core.clock.pass_s(6)
+        core.wake("runs")
+        over = await status(core, run["id"], "exited")
+        assert (over["signal"], over["error"]) == (15, None)
+        assert (await task_of(core, "t"))["status"] == "completed"
+
+
+async def test_a_reported_failure_fails_although_the_exit_status_is_good(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with runtime(tmp_path, host, tools={"CODEX": CODEX}) as core:
+        run = await started(core, "t", "CODEX", max_attempts=1)
+        host.write(run["id"], b'{"type":"turn.failed","error":{"message":"no credit"}}')
+        host.exit(run["id"])
+        await status(core, run["id"], "exited")
+        failed = await task_of(core, "t")
+        assert (failed["status"], failed["error"]) == ("failed", {"kind": "agent_error", "message": "no credit"})
+
+
+@pytest.mark.parametrize("cut", [1, 30, len(THREAD), len(THREAD) + 40, len(THREAD + SAID) + 3])
+async def test_a_line_cut_by_the_death_of_a_runtime_is_read_whole_by_the_next(tmp_path: Path, cut: int) -> None:
+    host = FakeHost()
+    text = THREAD + SAID + COMPLETED
+    async with runtime(tmp_path, host, tools={"CODEX": CODEX}) as core:
+        run = await started(core, "t", "CODEX")
+        host.write(run["id"], text[:cut])
+        await core.until(lambda: host.processes[run["id"]].acknowledged["stdout"] == cut)
+    host.write(run["id"], text[cut:])
+    async with runtime(tmp_path, host, tools={"CODEX": CODEX}) as core:
+        host.exit(run["id"])
+        over = await status(core, run["id"], "exited")
+        assert (over["vendor_session_id"], over["result"]["text"]) == ("thread-1", "All done.")
+        assert log_of(tmp_path, run["id"]) == text

@@ -338,3 +338,23 @@ def test_a_closed_store_takes_no_more_commits(driver: Driver) -> None:
     driver.store.close()
     with pytest.raises(OSError, match="closed"):
         driver.commit(created("a"))
+
+
+# Output of runs
+
+
+def test_output_is_written_at_offsets_read_back_and_measured(driver: Driver) -> None:
+    driver.store.write_output("r", "stdout", 0, b"hello")
+    driver.store.write_output("r", "stdout", 3, b"lo, you")
+    driver.store.write_output("r", "stderr", 0, b"oh")
+    driver.store.sync_output("r")
+    assert driver.store.output_sizes("r") == (10, 2)
+    assert driver.store.read_output("r", "stdout", 0, 100) == b"hello, you"
+    assert driver.store.read_output("r", "stdout", 4, 3) == b"o, "
+    assert driver.store.read_output("r", "stderr", 2, 9) == b""
+    assert driver.store.output_sizes("other") == (0, 0)
+
+
+def test_output_is_there_after_a_restart(bench: Bench, driver: Driver) -> None:
+    driver.store.write_output("r", "stdout", 0, b"hello")
+    assert restarted(bench, driver).store.read_output("r", "stdout", 0, 100) == b"hello"

@@ -73,11 +73,15 @@ import time
 print('{"type":"result"}', flush=True)
 time.sleep(3600)
 """,
-    # Leaves a grandchild, made as HOW says, which ignores SIGTERM, and prints its pid; then ends or sleeps (STAYS).
+    # Leaves a grandchild, made as HOW says, prints its pid when it ignores SIGTERM; then ends or sleeps (STAYS).
     "leaves": """
 import os, signal, sys, time
 how, stays = sys.argv[1], sys.argv[2] == "stays"
-code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(3600)"
+code = '''import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(3, b'%d' % os.getpid())
+os.close(3)
+time.sleep(3600)'''
 reader, writer = os.pipe()
 env = {} if "env" in how else dict(os.environ)
 def grandchild():
@@ -86,7 +90,6 @@ def grandchild():
     if "double" in how and os.fork() > 0:
         os._exit(0)
     os.dup2(writer, 3)
-    os.write(3, b"%d\\n" % os.getpid())
     if "silent" in how:
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 1)

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from attrs import define, field
 
-from actors.decisions import batch, claims, records, sessions, tasks
+from actors.decisions import batch, claims, records, runs, sessions, tasks
 from actors.decisions.batch import Steps
 from actors.decisions.decision import At, Decision, Handler, Rules
+from actors.messages.runs import RunStop
 from actors.model.draft import Draft
 from actors.model.facts import Fact
 from actors.model.keys import Command
@@ -23,7 +24,9 @@ HANDLERS: dict[type, Handler] = {
     **claims.HANDLERS,
     **sessions.HANDLERS,
     **records.HANDLERS,
+    **runs.HANDLERS,
 }
+HANDLERS[RunStop] = runs.STOP
 HANDLERS[Steps] = batch.handler(dict(HANDLERS))
 
 

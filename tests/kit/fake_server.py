@@ -26,9 +26,10 @@ Answer = Callable[[dict[str, Any]], Any]
 class Following:
     """A result that is followed by notifications on the same connection; the connection then stays open."""
 
-    def __init__(self, result: Any, notifications: list[dict[str, Any]]) -> None:
+    def __init__(self, result: Any, notifications: list[dict[str, Any]], method: str = "event") -> None:
         self.result = result
         self.notifications = notifications
+        self.method = method
 
 
 class FakeServer:
@@ -90,10 +91,15 @@ class FakeServer:
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError), connection.makefile("rwb") as stream:
             for line in stream:
-                request = json.loads(line)
-                for reply in self._replies(request):
+                asked = json.loads(line)
+                for reply in self._replies(asked) if isinstance(asked, dict) else self._replies_to_batch(asked):
                     stream.write(json.dumps(reply).encode() + b"\n")
                 stream.flush()
+
+    def _replies_to_batch(self, requests: list[dict[str, Any]]) -> Iterator[Any]:
+        messages = [message for request in requests for message in self._replies(request)]
+        yield [message for message in messages if "id" in message]
+        yield from (message for message in messages if "id" not in message)
 
     def _replies(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         method, params = request["method"], dict(request.get("params") or {})
@@ -110,7 +116,7 @@ class FakeServer:
             return
         yield {**head, "result": result.result}
         for params_told in result.notifications:
-            yield {"jsonrpc": "2.0", "method": "event", "params": params_told}
+            yield {"jsonrpc": "2.0", "method": result.method, "params": params_told}
 
 
 def _unknown(_params: dict[str, Any]) -> Any:

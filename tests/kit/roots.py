@@ -127,7 +127,7 @@ def running_root(
     pass_fds: Sequence[int] = (),
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
-    before_exec: Callable[[], None] | None = None,
+    before_exec: Callable[[], object] | None = None,
     **options: Any,
 ) -> Iterator[RunningRoot]:
     """Start a root; kill what is left of it at the end, and see that its runtimes are gone with it."""

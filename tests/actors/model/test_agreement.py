@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from actors.decisions.batch import Step, Steps
 from actors.decisions.decision import Rules
 from actors.messages import records as record
+from actors.messages import runs as run
 from actors.messages import sessions as session
 from actors.messages import tasks as task
 from actors.model.draft import Draft
@@ -81,6 +82,9 @@ commands: st.SearchStrategy[Any] = st.one_of(
     st.builds(record.EventRecord, type=st.just("t"), message=st.text(), detail=jsons),
     st.builds(record.LogAppend, session_id=session_ids, text=st.text(min_size=1)),
     st.builds(record.ReportSave, id=task_ids, data=jsons),
+    st.builds(
+        run.RunExec, argv=st.lists(st.text(min_size=1).filter(lambda text: "\0" not in text), min_size=1).map(tuple)
+    ),
     st.builds(record.RunPut, run=st.builds(record.WholeRun, id=task_ids, status=st.just("running"), result=jsons)),
 )
 batches = st.lists(commands, min_size=1, max_size=3).map(

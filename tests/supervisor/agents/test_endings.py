@@ -17,11 +17,9 @@ from tests.kit.agents import Link, RunningHost, agent, alive, running_host, wait
 SHAPES = ["plain", "setsid", "double", "setsid double", "setsid double silent", "env", "setsid double env"]
 
 
-def grandchild_of(link: Link, run_id: str, shape: str) -> int:
-    """Wait until the grandchild ignores SIGTERM (or, silent, for as long as it is known); its pid."""
-    wanted = 1 if "silent" in shape else 2
-    link.until(lambda: len(link.text(run_id).split()) == wanted, "the grandchild is up")
-    return int(next(word for word in link.text(run_id).split() if word != "up"))
+def grandchild_of(link: Link, run_id: str) -> int:
+    """Wait until the grandchild ignores SIGTERM; its pid."""
+    return int(link.first_line(run_id))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -31,7 +29,7 @@ def test_what_an_agent_leaves_behind_dies_with_it(tmp_path: Path, shape: str) ->
         link.attach()
         link.spawn("r", agent("leaves", shape, "goes"))
         ended = link.ended("r")
-        pid = int(next(word for word in link.text("r").split() if word != "up"))
+        pid = int(link.text("r"))
         assert (ended.exit_code, ended.drained, ended.left) == (0, True, ())
         assert not alive(pid)
         link.until(lambda: psutil.Process(host.pid).children() == [], "it is reaped")
@@ -43,7 +41,7 @@ def test_ending_an_agent_ends_its_tree_though_it_ignores_the_signal(tmp_path: Pa
         link = host.link()
         link.attach()
         link.spawn("r", agent("leaves", shape, "stays"))
-        pid = grandchild_of(link, "r", shape)
+        pid = grandchild_of(link, "r")
         link.end("r", 0.3)
         ended = link.ended("r")
         assert ended.signal == signal.SIGTERM, "the agent itself obeyed"
@@ -59,9 +57,9 @@ def test_the_end_of_one_agent_harms_no_other(tmp_path: Path) -> None:
         others = {}
         for number, shape in enumerate(SHAPES):
             link.spawn(f"other {number}", agent("leaves", shape, "stays"))
-            others[f"other {number}"] = grandchild_of(link, f"other {number}", shape)
+            others[f"other {number}"] = grandchild_of(link, f"other {number}")
         link.spawn("r", agent("leaves", "setsid double", "stays"))
-        pid = grandchild_of(link, "r", "setsid double")
+        pid = grandchild_of(link, "r")
         link.end("r")
         link.ended("r")
         assert not alive(pid)
@@ -200,7 +198,7 @@ def host_with_a_tree(host: RunningHost) -> list[int]:
         run_id = f"run {number}"
         started = link.spawn(run_id, agent("leaves", shape, "stays"))
         assert isinstance(started, Started)
-        pids += [started.pid, grandchild_of(link, run_id, shape)]
+        pids += [started.pid, grandchild_of(link, run_id)]
     link.spawn("deaf", agent("deaf"))
     link.first_line("deaf")
     return pids

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,13 @@ def test_a_standby_is_joined_with_the_host_when_it_takes_over(state_path: Path) 
 def test_the_host_is_small(state_path: Path) -> None:
     with hosting_root(state_path) as root:
         assert psutil.Process(host_pid(root)).memory_info().rss < 20 << 20, sys.version
+
+
+def test_an_agents_files_are_as_open_as_its_users_wish_though_perdures_are_private(
+    state_path: Path, tmp_path: Path
+) -> None:
+    with hosting_root(state_path, before_exec=partial(os.umask, 0o027)) as root:
+        file = tmp_path / "made"
+        spawned(root, "r", ("sh", "-c", f"touch {file}; echo done"))
+        assert file.stat().st_mode & 0o777 == 0o640
+        assert state_path.stat().st_mode & 0o777 == 0o700

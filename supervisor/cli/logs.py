@@ -1,0 +1,41 @@
+"""`perdure logs`: what a run printed, byte for byte."""
+
+import sys
+
+import click
+
+from supervisor.cli.choices import run_id
+from supervisor.cli.faults import Exit
+from supervisor.cli.grammar import command
+from supervisor.cli.interrupts import Interrupted, Interrupts
+from supervisor.cli.invocation import Invocation
+from supervisor.cli.printing import Printer
+from supervisor.cli.reach import runtime
+from supervisor.cli.short_ids import do_with_id
+
+
+@command("logs", example="perdure logs -f 01a1fd99-6037-73d0-930e-f08bfe6d6489")
+@click.argument("id", metavar="RUN", shell_complete=run_id)
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run is over, or until Ctrl-C.")
+@click.option("--stderr", "errors", is_flag=True, help="What it printed to standard error, instead of its output.")
+@click.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first N bytes.")
+def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset: int) -> int:  # noqa: FBT001  click gives flags so
+    """Show what a run printed; -f follows."""
+    from supervisor.client.output import follow_output, read_output
+
+    stream, other = ("stderr", "stdout") if errors else ("stdout", "stderr")
+    with runtime(invocation) as perdure, Interrupts() as interrupts:
+        row = do_with_id(perdure, "run", id, lambda id_: perdure.call("run.get", id=id_))
+        printer = Printer(interrupts, {stream: sys.stdout}, {stream: offset})
+        try:
+            for piece in (
+                follow_output(perdure, row["id"], printer.offsets, interrupts.until_readable)
+                if following
+                else read_output(perdure, row["id"], stream, offset)
+            ):
+                printer.write(piece)
+        except Interrupted:
+            return Exit.FINE if following else Exit.INTERRUPTED
+    if not printer.offsets[stream] and row[other]["bytes"] and sys.stderr.isatty():
+        sys.stderr.write(f"Nothing on {stream}; perdure logs {'--stderr ' if not errors else ''}{id} shows {other}.\n")
+    return Exit.FINE

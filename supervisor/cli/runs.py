@@ -1,0 +1,42 @@
+"""`perdure runs`: what ran, runs and waits."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from supervisor.cli import run_view
+from supervisor.cli.choices import RUN_STATUSES, one_of, task_id
+from supervisor.cli.grammar import command
+from supervisor.cli.invocation import Invocation
+from supervisor.cli.reach import ROWS_SHOWN, Runtime, listing, runtime
+from supervisor.cli.task_reading import get_task
+
+
+@command("runs", example="perdure runs --status running", data=True)
+@click.option("--task", metavar="ID", shell_complete=task_id, help="Only runs of this task.")
+@click.option("--status", type=one_of(*RUN_STATUSES), help="Only runs in this status.")
+@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
+@click.option("--all", "everything", is_flag=True, help="All of them, however many.")
+def runs(invocation: Invocation, task: str | None, status: str | None, limit: int, everything: bool) -> None:  # noqa: FBT001  click gives flags so
+    """List runs, the newest first."""
+    with runtime(invocation) as perdure:
+        filters = {"status": status, "task_id": None if task is None else _id_of(perdure, task)}
+        given = {name: value for name, value in filters.items() if value is not None}
+        found = listing(perdure, "run.list", "runs", given, None if everything else limit)
+    if invocation.as_json:
+        invocation.screen.json({"runs": found.rows, "more": found.more})
+        return
+    invocation.screen.show(run_view.listed(found.rows, datetime.now(UTC)))
+    if found.more:
+        sys.stderr.write(f"These are the first {len(found.rows)}; --limit N or --all shows more.\n")
+
+
+def _id_of(perdure: Runtime, text: str) -> str:
+    """The whole id of a task; a task that was removed still has its runs, under the id as it is written."""
+    from actors.model.errors import NotFound
+
+    try:
+        return str(get_task(perdure, text)["id"])
+    except NotFound:
+        return text
