@@ -70,6 +70,10 @@ class Ledger:
     """How many files wait to be written behind the journal."""
     last_save: dict[str, Any] | None = None
     save_failures: int = 0
+    save_problem: str | None = None
+    """Why the newest snapshot that was tried is not there."""
+    files_problem: str | None = None
+    """Why the newest files that were tried behind the journal are not there."""
     journal: dict[str, int] = attrs.field(factory=dict)
     """bytes and segments of the journal."""
     quarantined: int = 0

@@ -7,13 +7,14 @@ written at the moment is no finding.
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any, Final
 
 from actors.model.errors import IncompatibleVersion
 from actors.model.state import Tables
-from actors.storage.files import DIRECTORY_MODE, FILE_MODE, Disk
+from actors.storage.files import DIRECTORY_MODE, FILE_MODE, TEMPORARY_MARK, Disk
 from actors.storage.findings import Findings, Severity
 from actors.storage.identity import read_identity
 from actors.storage.journal_scan import Scan
@@ -35,6 +36,7 @@ def verify_directory(disk: Disk, layout: Layout, *, durable_seq: int | None = No
     findings = Findings(layout)
     if not _is_ours(disk, layout, findings):
         return findings.as_mapping()
+    _check_temporaries(disk, layout, findings, is_open=durable_seq is not None)
     _check_modes(disk, layout, findings)
     files = read_files(disk, layout)
     tables = _check_snapshots(disk, layout, findings)
@@ -58,11 +60,17 @@ def _is_ours(disk: Disk, layout: Layout, findings: Findings) -> bool:
     return True
 
 
+def _check_temporaries(disk: Disk, layout: Layout, findings: Findings, *, is_open: bool) -> None:
+    """Files under temporary names are what a crash left; in an open store those of this process are in the making."""
+    in_the_making = f"{TEMPORARY_MARK}{os.getpid()}-"
+    for path in layout.temporaries(disk):
+        if not (is_open and in_the_making in path.name):
+            findings.add(path, "left by a crash under a temporary name", "info", "the next start removes it")
+
+
 def _check_modes(disk: Disk, layout: Layout, findings: Findings) -> None:
     """Directories are 0700, files 0600, nothing is a link; the socket is not ours to judge."""
     _check_mode(disk, layout.root, findings, DIRECTORY_MODE)
-    for path in layout.temporaries(disk):
-        findings.add(path, "left by a crash under a temporary name", "info", "the next start removes it")
     for directory in (layout.root, *(layout.root / name for name in DIRECTORIES)):
         if not disk.exists(directory):
             findings.add(directory, "the directory is missing", "warning", "the next start makes it")

@@ -109,10 +109,12 @@ class Backlog:
             self._tell(portion, job.result())
         except Exception as error:  # noqa: BLE001 - a callback of the loop: what it raised would end the process
             self.failing = True
+            self._desk.ledger.files_problem = str(error) or repr(error)
             self._again.append(portion)
             self._desk.log.warning("files behind the journal could not be written", **told_of(error))
         else:
             self.failing = False
+            self._desk.ledger.files_problem = None
             if self._again:
                 self._again.append(portion)
         if not self._portions:

@@ -70,6 +70,7 @@ class Saving:
 
     def _succeeded(self, waiting: list[Letter], saved: Saved) -> None:
         self.saved_seq = saved.seq
+        self._desk.ledger.save_problem = None
         told: dict[str, Any] = {
             "path": saved.path,
             "seq": saved.seq,
@@ -90,6 +91,7 @@ class Saving:
 
     def _failed(self, waiting: list[Letter], error: Exception) -> None:
         self._desk.ledger.save_failures += 1
+        self._desk.ledger.save_problem = str(error) or repr(error)
         self._desk.observer.save_failed()
         self._desk.log.warning("the snapshot could not be written; the last one stays", **told_of(error))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))

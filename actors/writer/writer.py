@@ -272,6 +272,7 @@ class Writer:
         self._ledger.epoch += 1
         self._refuse(admitted, partial(StorageFailed, f"the journal could not be written: {error}"))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
+        self._desk.mailbox.finished()  # all of the batch is answered or gone home: a crash from here on gives none back
         await self._reopen()
 
     async def _reopen(self) -> None:

@@ -6,8 +6,9 @@ Rules, the first that applies gives the status:
 recovering  the writer is finding out what is true
 read_only   the disk cannot be written
 degraded    anything else is amiss: a child is not running, the disk is nearly full,
-            the directory did not answer, files lag behind, the state was damaged,
-            acknowledged does not mean durable (durability is not `commit`)
+            the directory did not answer, a snapshot or files behind the journal could not
+            be written, files lag behind, the state was damaged, acknowledged does not mean
+            durable (durability is not `commit`)
 ok          none of these
 ==========  ==========================================================================
 """
@@ -22,6 +23,7 @@ import trio
 from actors.ledger import Mode
 from actors.messages.questions import ReadHealth
 from actors.model.errors import PerdureError
+from actors.model.stamps import posix_of
 from supervisor.runtime.office import Office
 from supervisor.runtime.tree_rows import tree_rows
 
@@ -50,8 +52,8 @@ async def health(office: Office) -> dict[str, Any]:
         "state_dir_exists": bool(disk.get("state_dir_exists", True)),
         "writeable": ledger.mode is Mode.OK and bool(disk.get("writeable", False)),
         "disk_free_bytes": disk.get("disk_free_bytes"),
-        "last_save_time": saved.get("at"),
-        "last_save_age_s": _age_s(office, saved),
+        "last_save_time": saved.get("at") or disk.get("last_save_time"),
+        "last_save_age_s": _age_s(office, saved, disk.get("last_save_time")),
         "backup_count": disk.get("backup_count"),
         "durability": office.config.state.durability,
         "journal": {
@@ -87,6 +89,10 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
     for row in rows:
         if row["state"] != "running":
             yield f"{row['path']} is {row['state']}"
+    if office.ledger.save_problem is not None:
+        yield f"the last snapshot could not be written: {office.ledger.save_problem}"
+    if office.ledger.files_problem is not None:
+        yield f"files behind the journal could not be written: {office.ledger.files_problem}"
     if office.ledger.files_backlog > BACKLOG_MAX:
         yield f"{office.ledger.files_backlog} files lag behind the journal"
     if office.ledger.recovery.get("corrupted"):
@@ -101,7 +107,11 @@ def _status(mode: Mode, reasons: list[str]) -> str:
     return "degraded" if reasons else "ok"
 
 
-def _age_s(office: Office, saved: dict[str, Any]) -> float | None:
-    if "monotonic_s" not in saved:
-        return None
-    return round(office.clock.monotonic_s() - float(saved["monotonic_s"]), 3)
+def _age_s(office: Office, saved: dict[str, Any], on_disk: str | None) -> float | None:
+    """By the monotonic clock when this runtime saved; a snapshot of an earlier one has nothing but its stamp."""
+    if "monotonic_s" in saved:
+        return round(office.clock.monotonic_s() - float(saved["monotonic_s"]), 3)
+    try:
+        return None if on_disk is None else max(0.0, round(posix_of(office.clock.stamp()) - posix_of(on_disk), 3))
+    except ValueError:
+        return None  # a stamp of somebody else's

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import pytest
 
+from actors.decisions.batch import Step, Steps
 from actors.decisions.decision import At, Decision
 from actors.domain import Domain
 from actors.messages.records import EventList, EventRecord, ReportSave, RunGet, RunPut, WholeRun
 from actors.messages.request import Done
 from actors.messages.runtime import StateSave
-from actors.messages.sessions import SessionCreate, SessionList
+from actors.messages.sessions import SessionCreate, SessionList, SessionRename
 from actors.messages.tasks import TaskCreate, TaskGet, TaskList
 from actors.model.draft import Draft
 from actors.storage.disk_store import DiskStore
@@ -26,6 +27,7 @@ from supervisor.tree.chaos import Harm
 from tests.kit.runtimes import PATHS, Running, Sent, config_of, running_runtime
 
 JOURNAL = "journal/"
+SESSION = "11111111-2222-4333-8444-555555555555"
 SOON_HUNG: Final = {"hung_after_s": 3.0, "heartbeat_s": 0.1}
 """Above BEAT_EVERY_S, and generous on a busy machine."""
 
@@ -117,6 +119,33 @@ async def test_a_command_whose_commit_was_cancelled_is_decided_once_though_the_w
             recovering.open()
         await all_answered(running, sent)
         assert len(rows(running, "tasks")) == 10
+
+
+async def test_what_went_home_before_the_writer_crashed_does_not_go_home_again(tmp_path: Path) -> None:
+    """A commit fails, what rested on other revs goes home, and the writer crashes while it comes back."""
+    session = SessionCreate(id=SESSION, title="old", provider="p", model="m", working_directory="/w")
+    async with running_runtime(tmp_path) as running:
+        await running.ask(session)
+        gate = running.disk.gate("fdatasync", where=JOURNAL)
+        busy = running.send(TaskCreate(description="busy"))
+        await running.until(lambda: gate.reached)
+        lost = running.send(SessionRename(id=SESSION, title="renamed"))
+        await running.until(lambda: running.assembly.mailboxes["writer"].depth == 1)
+        steps = running.sent(Steps((Step("session.rename", SessionRename(id=SESSION, title="by the batch")),)))
+        running.assembly.mailboxes["tasks"].offer([steps.request])
+        after = running.send(TaskCreate(description="after"))
+        await running.until(lambda: running.assembly.mailboxes["writer"].depth == 3)
+        running.disk.refuse("pwrite", where=JOURNAL, times=1)
+        coming_back = running.disk.gate("create", where="state.json.tmp")
+        gate.open()
+        await busy.result()
+        await running.until(lambda: coming_back.reached)
+        running.harm("writer", Harm.CRASH)
+        coming_back.open()
+        assert await lost.kind() == "storage_failed"
+        await all_answered(running, [steps, after])
+        await running.ask(TaskCreate(description="at last"))
+        assert len(rows(running, "tasks")) == 3
 
 
 def _restarting(running: Running, actor: str) -> Any:

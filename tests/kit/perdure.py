@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from supervisor.client.address import socket_path
 from supervisor.demo.stage import Stage
 
 CHECKOUT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ class Perdure(Stage):
 
     def wire(self) -> "Wire":
         """Return a new connection."""
-        return Wire(self.state_path / "perdure.sock")
+        return Wire(Path(socket_path(self.state_path)))
 
     def call(self, method: str, /, **params: Any) -> Any:
         """One call on a client of its own; returns its result."""

@@ -132,7 +132,7 @@ class Running:
         self, commands: list[Any], *, key: str | None = None, notify: Callable[[bytes], Delivery] | None = None
     ) -> list[Sent]:
         """Hand commands for one actor over at once, as a burst that the gateway has read."""
-        sent = [self._sent(params, key, notify) for params in commands]
+        sent = [self.sent(params, key, notify) for params in commands]
         actor = METHODS[sent[0].request.method].actor
         assert Ref(self.assembly.mailboxes[actor]).offer([one.request for one in sent]) == len(sent)
         return sent
@@ -147,7 +147,8 @@ class Running:
         self.clients.append(client)
         return client
 
-    def _sent(self, params: Any, key: str | None, notify: Callable[[bytes], Delivery] | None) -> Sent:
+    def sent(self, params: Any, key: str | None = None, notify: Callable[[bytes], Delivery] | None = None) -> Sent:
+        """Make a request that is not handed to anybody yet."""
         self._number += 1
         ref = f"test-{os.urandom(4).hex()}-{self._number}"
         digest = None if key is None else hashlib.sha256(repr(params).encode()).hexdigest()

@@ -12,6 +12,12 @@ Make = Callable[..., Perdure]
 
 
 @pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short one: below a folder named after the test, the socket's path would be too long for the system."""
+    return tmp_path_factory.mktemp("p")
+
+
+@pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Make Perdures, not started yet; settings are configuration keys (`gateway__half_frame_s="0.5"`)."""
     with ExitStack() as stack:

@@ -48,12 +48,6 @@ def run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short one: README's program names the socket itself, and a long path would move it elsewhere."""
-    return tmp_path_factory.mktemp("r")
-
-
 def test_every_command_of_the_tour_works_in_its_order(running: Perdure) -> None:
     assert COMMANDS[-1] == "perdure down"
     for command in COMMANDS:

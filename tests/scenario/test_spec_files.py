@@ -243,7 +243,7 @@ class TestJournal:
                 task_id = wire.call("task.create", description="x")["id"]
                 assert task_id.encode() in whole.segments()[-1].read_bytes()
 
-    def test_a_queries_leaves_no_line(self, filled: tuple[Perdure, dict[str, Any]]) -> None:
+    def test_a_query_leaves_no_line(self, filled: tuple[Perdure, dict[str, Any]]) -> None:
         whole, ids = filled
         with whole.wire() as wire:
             before = wire.call("runtime.ping")["seq"]
@@ -413,7 +413,9 @@ def event_list(whole: Perdure, after_seq: int, kind: str) -> list[dict[str, Any]
 class TestSessionFiles:
     def test_the_first_line_holds_what_never_changes(self, filled: tuple[Perdure, dict[str, Any]]) -> None:
         whole, ids = filled
-        row = checked(lines_of(whole.state_path / "sessions" / f"{ids['session']}.jsonl")[0])
+        file = whole.state_path / "sessions" / f"{ids['session']}.jsonl"
+        eventually(partial(holds, file, b"\n"), "the first line")
+        row = checked(lines_of(file)[0])
         assert row["id"] == ids["session"]
         assert row["created_at"] == whole.call("session.get", id=ids["session"])["created_at"]
         assert row["version"]
@@ -422,7 +424,7 @@ class TestSessionFiles:
     def test_messages_are_appended_with_index_and_crc(self, filled: tuple[Perdure, dict[str, Any]]) -> None:
         whole, ids = filled
         file = whole.state_path / "sessions" / f"{ids['session']}.jsonl"
-        eventually(lambda: b"renamed" in file.read_bytes(), "the last change")
+        eventually(partial(holds, file, b"renamed"), "the last change")
         rows = [checked(line) for line in lines_of(file)]
         found = [row for row in rows if "index" in row]
         assert [row["index"] - found[0]["index"] for row in found] == [0, 1, 2]

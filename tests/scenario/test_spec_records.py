@@ -38,6 +38,7 @@ NUMBERS = itertools.count(1)
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perdure]:
     with perdure(tmp_path_factory.mktemp("records") / "p", chaos__enabled="true") as one:
         one.start()
+        eventually(lambda: one.call("runtime.ping")["seq"], "its own first fact, which would move a seq later")
         yield one
 
 

@@ -39,6 +39,7 @@ class Another(Protocol):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perdure]:
     with perdure(tmp_path_factory.mktemp("sessions") / "p", sessions__max="0") as one:
         one.start()
+        eventually(lambda: one.call("runtime.ping")["seq"], "its own first fact, which would move a seq later")
         yield one
 
 

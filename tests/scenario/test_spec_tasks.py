@@ -79,6 +79,7 @@ def fresh(stem: str = "t") -> str:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perdure]:
     with perdure(tmp_path_factory.mktemp("tasks") / "p") as one:
         one.start()
+        eventually(lambda: one.call("runtime.ping")["seq"], "its own first fact, which would move a seq later")
         yield one
 
 

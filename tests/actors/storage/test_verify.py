@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,18 @@ def test_an_open_store_has_no_findings_while_files_lag_behind(tmp_path: Path) ->
     found = driver.store.verify()
     assert (found["ok"], found["findings"]) == (True, [])
     driver.store.close()
+
+
+def test_what_an_open_store_is_just_writing_is_no_leftover_and_what_another_process_left_is(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.create("a")
+    driver.settle_files()
+    in_the_making = tmp_path / "journal" / f"00000000000000000009.jsonl.tmp-{os.getpid()}-9"
+    in_the_making.touch(mode=0o600)
+    (tmp_path / "journal" / "00000000000000000009.jsonl.tmp-1-9").touch(mode=0o600)
+    assert [one["file"] for one in driver.store.verify()["findings"]] == ["journal/00000000000000000009.jsonl.tmp-1-9"]
+    driver.store.close()
+    assert f"journal/{in_the_making.name}" in [one["file"] for one in verified(tmp_path)["findings"]]
 
 
 def test_what_is_no_state_directory_is_told(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ async def test_of_two_actors_that_changed_a_row_at_once_the_second_decides_again
                 Step("task.create", TaskCreate(description="beside it", id="beside")),
             )
         )
-        batch = running._sent(steps, None, None)
+        batch = running.sent(steps)
         batch.request.method = "batch.apply"
         running.assembly.mailboxes["tasks"].offer([batch.request])
         await handed_on(running, 2)
