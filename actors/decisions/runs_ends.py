@@ -82,7 +82,7 @@ def ended(draft: Draft, at: At, *, run_id: str, ending: Ending) -> Decision:
     return Decision(tuple(facts), (run.id,))
 
 
-def verdict(run: Run, ending: Ending, retry: Retry) -> Verdict:  # noqa: PLR0911 - one return for each row of the table
+def verdict(run: Run, ending: Ending, retry: Retry) -> Verdict:
     """Return what an end means: the table in the module's text."""
     why = ending_of(run)
     if why in {STOPPED, WITHDRAWN}:
