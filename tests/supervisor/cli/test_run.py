@@ -31,7 +31,8 @@ def runs_of_a_task(runs: dict[str, tuple[dict[str, Any], bytes, bytes]]) -> dict
     over: list[str] = []
 
     def printed(params: dict[str, Any]) -> bytes:
-        return runs[params["id"]][1 if params["stream"] == "stdout" else 2]
+        _, stdout, stderr = runs[params["id"]]
+        return stdout if params["stream"] == "stdout" else stderr
 
     def subscribe(params: dict[str, Any]) -> Following:
         data, offset = printed(params), params["offset"]
