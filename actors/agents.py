@@ -126,7 +126,10 @@ class Agents:
     def begin(self) -> None:
         """Learn how far output is written, then attach."""
         run_ids = tuple(self._place.ledger.tables.runs.active)
-        self._errands.send(MeasureOutput(run_ids), _Measured())
+        if run_ids:
+            self._errands.send(MeasureOutput(run_ids), _Measured())
+        else:
+            self._measured({})
 
     def attach(self) -> None:
         """Begin anew with whatever host there is."""

@@ -36,6 +36,8 @@ def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset:
                 printer.write(piece)
         except Interrupted:
             return Exit.FINE if following else Exit.INTERRUPTED
+        except BrokenPipeError:  # `perdure logs RUN | head`
+            return Exit.PIPE_CLOSED
     if not printer.offsets[stream] and row[other]["bytes"] and sys.stderr.isatty():
         sys.stderr.write(f"Nothing on {stream}; perdure logs {'--stderr ' if not errors else ''}{id} shows {other}.\n")
     return Exit.FINE

@@ -51,7 +51,7 @@ def run(invocation: Invocation, words: Sequence[str], tool: str | None, task: st
                 from supervisor.cli.run_watching import watched
 
                 return watched(perdure, row)
-    except (click.exceptions.Abort, click.ClickException, BrokenPipeError):
+    except (click.exceptions.Abort, click.ClickException):
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, it must not look like the agent's own exit code
         if invocation.debug:

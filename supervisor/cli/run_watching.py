@@ -42,7 +42,7 @@ def watched(perdure: "Client", run: Run) -> int:
     """
     Print what a run and the further attempts of its task print; give the exit code that says how the last one ended.
 
-    Raises what the client raises, and BrokenPipeError when nobody reads any more.
+    Raises what the client raises.
     """
     with Interrupts() as interrupts:
         watch = _Watch(perdure, interrupts)
@@ -58,7 +58,7 @@ def watched(perdure: "Client", run: Run) -> int:
         except BrokenPipeError:
             with contextlib.suppress(OSError):  # the terminal may be gone altogether
                 sys.stderr.write(f"perdure: nobody reads any more; the run goes on: perdure logs -f {run['id']}\n")
-            raise
+            return Exit.PIPE_CLOSED
     if said := run_view.ending(over):
         sys.stderr.write(f"perdure: {said}\n")
     code = run_view.exit_code(over)

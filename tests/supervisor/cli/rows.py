@@ -5,10 +5,12 @@ from typing import Any
 
 import attrs
 
+from actors.model.run import CARRIER, Run
 from actors.model.session import Session
 from actors.model.task import LogEntry, Task
 
 STAMP = "2026-11-21T10:00:00.000Z"
+RUN_ID = "01a1fda1-745b-73c3-95e2-2555b760aa2c"
 SESSION_ID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
 
@@ -34,4 +36,10 @@ def session(id: str = SESSION_ID, **members: Any) -> dict[str, Any]:
         created_at=STAMP,
         last_accessed_at=STAMP,
     )
+    return {**json.loads(json.dumps(attrs.asdict(made))), **members}
+
+
+def run_row(id: str = RUN_ID, **members: Any) -> dict[str, Any]:
+    """A row of a run that Perdure carries out."""
+    made = Run(id=id, task_id="fix-login", tool="SHELL", argv=("make", "test"), cwd="/work", carrier=CARRIER)
     return {**json.loads(json.dumps(attrs.asdict(made))), **members}
