@@ -15,9 +15,10 @@ from actors.decisions.decision import At, Decision, encode, needed_task
 from actors.messages import tasks as ask
 from actors.messages.bounds import TEXT_CHARACTERS_MAX
 from actors.model.draft import Draft
-from actors.model.errors import Conflict
+from actors.model.errors import Conflict, InvalidParams
 from actors.model.facts import Fact
 from actors.model.ids import clean_id
+from actors.model.stamps import given_stamp
 from actors.model.state import Lookup
 from actors.model.tables import decode_task
 from actors.model.task import LogEntry
@@ -40,10 +41,7 @@ def log(draft: Draft, asked: ask.TaskLog, at: At) -> Decision:
     task = needed_task(draft, clean_id(asked.id))
     if asked.lease is not None and asked.lease != task.lease:
         raise Conflict(f"task {task.id}: lease {asked.lease} is not the one held", lease_held=task.lease is not None)
-    entries = tuple(
-        LogEntry(timestamp=entry.timestamp or at.stamp, level=entry.level, type=entry.type, message=entry.message)
-        for entry in asked.given()
-    )
+    entries = taken_in(asked.given(), "entries", at)
     kept, spilled = trimmed(draft, task.id, task.logs + entries, at)
     data: dict[str, Any] = {
         "entries": [attrs.asdict(entry) for entry in entries],
@@ -52,6 +50,23 @@ def log(draft: Draft, asked: ask.TaskLog, at: At) -> Decision:
     }
     logged = Fact(op="task.logged", id=task.id, rev=draft.next_rev("tasks", task.id), data=data)
     return Decision((logged, *spilled), (task.id,))
+
+
+def taken_in(given: tuple[ask.LogEntryGiven, ...], path: str, at: At) -> tuple[LogEntry, ...]:
+    """Return the entries as the log keeps them, their times in one form; all times that are none are refused."""
+    entries: list[LogEntry] = []
+    violations: list[dict[str, str]] = []
+    for number, entry in enumerate(given):
+        stamp = at.stamp
+        if entry.timestamp is not None:
+            try:
+                stamp = given_stamp(entry.timestamp, f"{path}[{number}].timestamp")
+            except InvalidParams as error:
+                violations += error.details["violations"]
+        entries.append(LogEntry(timestamp=stamp, level=entry.level, type=entry.type, message=entry.message))
+    if violations:
+        raise InvalidParams(f"{violations[0]['path']}: {violations[0]['message']}", violations=violations)
+    return tuple(entries)
 
 
 def trimmed(

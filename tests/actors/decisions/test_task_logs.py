@@ -6,7 +6,7 @@ import pytest
 
 from actors.decisions.decision import Rules
 from actors.messages import tasks as ask
-from actors.model.errors import Conflict
+from actors.model.errors import Conflict, InvalidParams
 from tests.kit.decided import START, Bench
 
 
@@ -39,6 +39,21 @@ def test_an_entry_gets_the_time_at_which_it_came_unless_it_has_one() -> None:
     logs = bench.row("tasks", "a")["logs"]
     assert [entry["timestamp"] for entry in logs] == [START, "2020-01-01T00:00:00.000Z"]
     assert (logs[0]["level"], logs[0]["type"]) == ("info", "user")
+
+
+def test_times_of_entries_get_one_form_and_those_that_are_none_are_all_told() -> None:
+    bench = made(10)
+    bench.do(ask.TaskLog(id="a", entries=(ask.LogEntryGiven(message="m", timestamp="2020-01-01T01:00:00+01:00"),)))
+    assert bench.row("tasks", "a")["logs"][0]["timestamp"] == "2020-01-01T00:00:00.000Z"
+    wrong = tuple(ask.LogEntryGiven(message="m", timestamp=text) for text in ("then", "2020-01-01T00:00:00Z", "now"))
+    for params, path in (
+        (ask.TaskLog(id="a", entries=wrong), "entries"),
+        (ask.TaskSave(task=ask.WholeTask(id="a", description="d", logs=wrong)), "task.logs"),
+    ):
+        with pytest.raises(InvalidParams) as caught:
+            bench.do(params)
+        paths = [violation["path"] for violation in caught.value.details["violations"]]
+        assert paths == [f"{path}[0].timestamp", f"{path}[2].timestamp"]
 
 
 @pytest.mark.parametrize("logs_kept", [0, 1, 2, 3])
