@@ -141,6 +141,7 @@ class Assembly:
             socket_path=str(birth.listener.getsockname()),
         )
         self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
+        metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
         self.gateway = Gateway(
             listener=birth.listener,
             actors={name: refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},

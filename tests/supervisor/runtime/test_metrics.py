@@ -7,6 +7,8 @@ from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from actors.messages.records import EventSubscribe
+from actors.messages.request import Delivery
 from actors.messages.runtime import StateSave
 from actors.messages.tasks import TaskComplete, TaskCreate, TaskStart
 from supervisor.tree.chaos import Harm
@@ -106,13 +108,42 @@ async def test_the_state_and_the_mailboxes_are_shown_as_they_are(tmp_path: Path)
         assert found["perdure_dead_letters_total"][labels(actor="tasks")] == 0
 
 
+async def test_files_are_counted_by_kind(tmp_path: Path) -> None:
+    async with running_runtime(tmp_path) as running:
+        for _ in range(3):
+            await running.ask(TaskCreate(description="x"))
+        await running.until(lambda: running.assembly.ledger.files_backlog == 0)
+        found = await metrics(running)
+        assert found["perdure_files"][labels(kind="tasks")] == 3
+        assert found["perdure_files_bytes"][labels(kind="tasks")] > 0
+        assert found["perdure_files"][labels(kind="journal")] == 1
+
+
+async def test_the_lag_is_that_of_the_slowest_subscriber(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+
+    def take(line: bytes) -> Delivery:
+        taken.append(line)
+        return Delivery.SENT
+
+    async with running_runtime(tmp_path) as running:
+        await running.send(EventSubscribe(), notify=take).result()
+        await running.ask(TaskCreate(description="x"))
+        await running.until(lambda: taken)
+        assert (await metrics(running))["perdure_event_lag"][()] == 0
+        await running.send(EventSubscribe(), notify=lambda _line: Delivery.SLOW).result()
+        for _ in range(3):
+            await running.ask(TaskCreate(description="x"))
+        assert (await metrics(running))["perdure_event_lag"][()] == 3
+
+
 async def test_the_text_says_the_same_as_the_json_to_an_openmetrics_reader(tmp_path: Path) -> None:
     async with running_runtime(tmp_path) as running:
         await running.ask(TaskCreate(description="x"))
         await running.ask(StateSave())
         found = await metrics(running)
         text = (await call(running, "runtime.metrics", format="openmetrics"))["text"]
-    families = {family.name: family for family in text_string_to_metric_families(text)}
+    families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families.values()
