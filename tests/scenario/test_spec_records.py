@@ -477,9 +477,6 @@ class TestState:
         for word in ("commit", "fsync", "batch", "restart", "mailbox", "queue", "save", "failure", "recovery", "runs"):
             assert word in text, word
 
-    @pytest.mark.xfail(
-        strict=True, reason="SPEC 9: metrics: …, restarts by actor, …, files and bytes by kind, …, event lag"
-    )
     def test_metrics_count_files_by_kind_and_the_events_lag(self, wire: Wire) -> None:
         reply = wire.call("runtime.metrics", format="openmetrics")
         text = reply if isinstance(reply, str) else reply["text"]
