@@ -12,7 +12,7 @@ import msgspec
 
 from actors.decisions.decision import At, Decision, Handler, encode, needed_task, patch, whole
 from actors.decisions.task_dependencies import blocked_by, dependencies
-from actors.decisions.task_logs import log, log_reply, taken_in, trimmed
+from actors.decisions.task_logs import left_behind, log, log_reply, taken_in, trimmed
 from actors.messages import tasks as ask
 from actors.model.draft import Draft
 from actors.model.errors import AlreadyExists, Conflict, InvalidParams
@@ -161,7 +161,7 @@ def delete(draft: Draft, asked: ask.TaskDelete, _at: At) -> Decision:
     """Remove a task; tasks that wait for it stay pending and say so."""
     task = needed_task(draft, clean_id(asked.id))
     gone = Fact(op="task.deleted", id=task.id, rev=draft.next_rev("tasks", task.id), data={})
-    return Decision((gone,), (task.id,))
+    return Decision((gone, *left_behind(draft, task.id)), (task.id,))
 
 
 def check_lease(task: Task, lease: int | None) -> None:

@@ -83,6 +83,26 @@ def test_a_whole_task_that_is_saved_is_trimmed_too() -> None:
     assert spilled(bench) == [(1, ["a"])]
 
 
+def test_a_task_does_not_count_what_one_that_had_its_id_before_has_left() -> None:
+    bench = made(1)
+    for text in "abc":
+        bench.do(ask.TaskLog(id="a", message=text))
+    bench.do(ask.TaskDelete(id="a"))
+    bench.do(ask.TaskCreate(description="d", id="a"))
+    assert [bench.do(ask.TaskLog(id="a", message=text))["log_count"] for text in "de"] == [1, 2]
+    assert spilled(bench) == [(1, ["a"]), (2, ["b"]), (3, ["d"])], "the file goes on where it was"
+    bench.do(ask.TaskDelete(id="a"))
+    bench.do(ask.TaskCreate(description="d", id="a"))
+    assert bench.do(ask.TaskLog(id="a", message="f"))["log_count"] == 1
+
+
+def test_a_task_that_left_no_entries_behind_leaves_no_word_of_it() -> None:
+    bench = made(1)
+    bench.do(ask.TaskLog(id="a", message="m"))
+    bench.do(ask.TaskDelete(id="a"))
+    assert [fact.op for fact in bench.lines[-1].facts] == ["task.deleted"]
+
+
 def test_a_worker_whose_lease_is_over_may_not_log_under_it() -> None:
     bench = made(10)
     bench.do(ask.TaskClaim(worker="w"))
