@@ -82,6 +82,10 @@ class Subscriptions:
         """Return all of them, those that have waited longest for their turn first."""
         return list(self._by_id.values())
 
+    def lag(self, seq: int) -> int:
+        """Return how many of the lines up to `seq` the follower has not got who is furthest behind."""
+        return max((seq + 1 - one.next_seq for one in self._by_id.values()), default=0)
+
     def add(self, notify: Notify, kinds: Kinds, next_seq: int) -> Subscription:
         """Begin to follow; raises Overloaded when there are too many."""
         if len(self._by_id) >= SUBSCRIPTIONS_MAX:

@@ -15,10 +15,11 @@ import msgspec
 from actors.decisions.decision import At, Decision, Handler, encode, row_reply, whole
 from actors.messages import records as ask
 from actors.model.draft import Draft
-from actors.model.errors import Conflict
+from actors.model.errors import AlreadyExists, Conflict
 from actors.model.facts import Fact
 from actors.model.ids import clean_id, given_session_id, new_id
 from actors.model.run import Run, Stream
+from actors.model.stamps import given_stamp
 from actors.model.state import Lookup
 from actors.model.tables import decode_run
 
@@ -68,6 +69,8 @@ def save_report(draft: Draft, asked: ask.ReportSave, at: At) -> Decision:
     """Keep a report; one with the same id is replaced, and keeps the time at which it was first made."""
     report_id = clean_id(asked.id) if asked.id is not None else new_id()
     before = draft.row("reports", report_id)
+    if before is not None and asked.id not in (None, report_id):
+        raise AlreadyExists(f"{asked.id!r} becomes {report_id}, and there is such a report already", id=report_id)
     known = None if before is None else msgspec.json.decode(before.encoded, type=_Sized)
     rev = draft.next_rev("reports", report_id)
     data = {
@@ -97,6 +100,9 @@ def put_run(draft: Draft, asked: ask.RunPut, _at: At) -> Decision:
         changes["session_id"] = given_session_id(changes["session_id"], "run.session_id")[0]
     if changes.get("task_id") is not None:
         changes["task_id"] = clean_id(changes["task_id"], "run.task_id")
+    for name in ("started_at", "ended_at"):
+        if changes.get(name) is not None:
+            changes[name] = given_stamp(changes[name], f"run.{name}")
     for name in ("stdout", "stderr"):
         if name in changes:
             changes[name] = Stream(bytes=changes[name].bytes, path=changes[name].path)

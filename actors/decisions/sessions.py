@@ -16,10 +16,10 @@ from actors.decisions.decision import At, Decision, Handler, encode, needed_row,
 from actors.decisions.sessions_retention import beyond_limit
 from actors.messages import sessions as ask
 from actors.model.draft import Draft
-from actors.model.errors import AlreadyExists, InvalidParams, NotFound
+from actors.model.errors import AlreadyExists, NotFound
 from actors.model.facts import Fact
 from actors.model.ids import given_session_id, new_id
-from actors.model.session import TITLE_CHARACTERS_MAX, Session
+from actors.model.session import Session, given_title
 from actors.model.state import Lookup
 from actors.model.tables import SessionRow, decode_session
 
@@ -39,7 +39,7 @@ def create(draft: Draft, asked: ask.SessionCreate, at: At) -> Decision:
     _refuse_existing(draft, given)
     session = Session(
         id=given,
-        title=_title(asked.title),
+        title=given_title(asked.title, "title"),
         provider=asked.provider,
         model=asked.model,
         working_directory=asked.working_directory,
@@ -70,7 +70,7 @@ def save(draft: Draft, asked: ask.SessionSave, at: At) -> Decision:
         if (value := getattr(asked, name)) is not msgspec.UNSET
     }
     if asked.title is not msgspec.UNSET:
-        changes["title"] = _title(asked.title)
+        changes["title"] = given_title(asked.title, "title")
     changes["last_accessed_at"] = at.stamp
     if asked.messages is not msgspec.UNSET:
         changes |= {"messages": asked.messages, "message_count": len(asked.messages)} | _progress(at)
@@ -91,7 +91,7 @@ def append(draft: Draft, asked: ask.SessionAppend, at: At) -> Decision:
 def rename(draft: Draft, asked: ask.SessionRename, _at: At) -> Decision:
     """Give a session another title."""
     session = _needed(draft, asked.id)
-    return _changed(draft, session, "session.renamed", {"title": _title(asked.title)})
+    return _changed(draft, session, "session.renamed", {"title": given_title(asked.title, "title")})
 
 
 def close(draft: Draft, asked: ask.SessionClose, at: At) -> Decision:
@@ -152,15 +152,6 @@ def _needed(draft: Draft, text: str) -> Session:
 def _refuse_existing(draft: Draft, session_id: str) -> None:
     if draft.row("sessions", session_id) is not None:
         raise AlreadyExists(f"there is a session {session_id} already", id=session_id)
-
-
-def _title(text: str) -> str:
-    title = text.strip()
-    if not title:
-        raise InvalidParams.of("title", "a title must not be empty")
-    if len(title) > TITLE_CHARACTERS_MAX:
-        raise InvalidParams.of("title", f"a title has at most {TITLE_CHARACTERS_MAX} characters")
-    return title
 
 
 def _progress(at: At) -> dict[str, Any]:

@@ -12,16 +12,16 @@ import msgspec
 
 from actors.decisions.decision import At, Decision, Handler, encode, needed_task, patch, whole
 from actors.decisions.task_dependencies import blocked_by, dependencies
-from actors.decisions.task_logs import log, log_reply, trimmed
+from actors.decisions.task_logs import left_behind, log, log_reply, taken_in, trimmed
 from actors.messages import tasks as ask
 from actors.model.draft import Draft
 from actors.model.errors import AlreadyExists, Conflict, InvalidParams
 from actors.model.facts import Fact
-from actors.model.ids import clean_id, foreign_session_id, new_id
-from actors.model.stamps import normal
+from actors.model.ids import clean_id, given_session_id, new_id
+from actors.model.stamps import given_stamp
 from actors.model.state import Lookup
 from actors.model.tables import TaskRow
-from actors.model.task import LogEntry, Task, next_status
+from actors.model.task import Task, next_status
 
 RELEASED: dict[str, Any] = {"lease": None, "lease_expires_at": None}
 """What every end of a claim has in common."""
@@ -66,17 +66,20 @@ def update(draft: Draft, asked: ask.TaskUpdate, at: At) -> Decision:
 
 
 def save(draft: Draft, asked: ask.TaskSave, at: At) -> Decision:
-    """Make or replace a whole task, status and logs included: no table of transitions is asked."""
+    """Make or replace a whole task, status and logs included: no table of transitions is asked.
+
+    A task that a worker has claimed stays its, unless the worker's own lease says otherwise.
+    """
     given = asked.task
     task_id = clean_id(given.id, "task.id")
     before = draft.row("tasks", task_id)
+    if before is not None and task_id != given.id:
+        raise AlreadyExists(f"{given.id!r} becomes {task_id}, and there is such a task already", id=task_id)
     held = needed_task(draft, task_id) if before is not None else None
-    keeps_lease = held is not None and given.status == "running"
-    logs = tuple(
-        LogEntry(timestamp=entry.timestamp or at.stamp, level=entry.level, type=entry.type, message=entry.message)
-        for entry in given.logs
-    )
-    kept, spilled = trimmed(draft, task_id, logs, at)
+    keeps_lease = held is not None and held.lease is not None and given.status == "running"
+    if held is not None and held.lease is not None and not keeps_lease:
+        check_lease(held, given.lease)
+    kept, spilled = trimmed(draft, task_id, taken_in(given.logs, "task.logs", at), at)
     stamps = _stamps(given)
     task = Task(
         id=task_id,
@@ -91,11 +94,11 @@ def save(draft: Draft, asked: ask.TaskSave, at: At) -> Decision:
         result=given.result,
         error=given.error,
         priority=given.priority,
-        session_id=_session(given.session_id),
+        session_id=_session(given.session_id, "task.session_id"),
         depends_on=dependencies(draft, task_id, given.depends_on),
         attempts=given.attempts,
         max_attempts=given.max_attempts or at.rules.max_attempts,
-        worker=given.worker,
+        worker=held.worker if held and keeps_lease else given.worker,
         lease=held.lease if held and keeps_lease else None,
         lease_expires_at=held.lease_expires_at if held and keeps_lease else None,
         metadata=given.metadata,
@@ -158,7 +161,7 @@ def delete(draft: Draft, asked: ask.TaskDelete, _at: At) -> Decision:
     """Remove a task; tasks that wait for it stay pending and say so."""
     task = needed_task(draft, clean_id(asked.id))
     gone = Fact(op="task.deleted", id=task.id, rev=draft.next_rev("tasks", task.id), data={})
-    return Decision((gone,), (task.id,))
+    return Decision((gone, *left_behind(draft, task.id)), (task.id,))
 
 
 def check_lease(task: Task, lease: int | None) -> None:
@@ -203,16 +206,16 @@ def _stamps(given: ask.WholeTask) -> dict[str, str | None]:
     for name in ("created_at", "updated_at", "started_at", "completed_at"):
         text: str | None = getattr(given, name)
         try:
-            found[name] = None if text is None else normal(text)
-        except (ValueError, OverflowError, OSError):
-            violations.append({"path": f"task.{name}", "message": "this is no ISO 8601 time"})
+            found[name] = None if text is None else given_stamp(text, f"task.{name}")
+        except InvalidParams as error:
+            violations += error.details["violations"]
     if violations:
         raise InvalidParams(f"{violations[0]['path']}: {violations[0]['message']}", violations=violations)
     return found
 
 
-def _session(text: str | None) -> str | None:
-    return None if text is None else foreign_session_id(text)
+def _session(text: str | None, path: str = "session_id") -> str | None:
+    return None if text is None else given_session_id(text, path)[0]
 
 
 HANDLERS: dict[type, Handler] = {

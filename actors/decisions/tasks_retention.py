@@ -13,6 +13,7 @@ import attrs
 import msgspec
 
 from actors.decisions.decision import At, Decision
+from actors.decisions.task_logs import left_behind
 from actors.model.draft import Draft
 from actors.model.facts import Fact
 from actors.model.stamps import later
@@ -52,13 +53,16 @@ def overdue(draft: Draft, at: At, after: Order | None) -> Slice:
     walk = completed.irange(after, (cutoff, ""), inclusive=(False, False)) if completed is not None else ()
     waited_for = _waited_for(draft)
     facts: list[Fact] = []
+    leaving = 0
     last: Order | None = None
     for order in islice(walk, LOOKED_AT):
         last = order
         row = draft.row("tasks", order[1])
         if isinstance(row, TaskRow) and row.id not in waited_for and _is_overdue(draft, row, cutoff):
             facts.append(Fact(op="task.archived", id=row.id, rev=draft.next_rev("tasks", row.id), data={}))
-            if len(facts) == SLICE:
+            facts += left_behind(draft, row.id)
+            leaving += 1
+            if leaving == SLICE:
                 break
     return Slice(Decision(tuple(facts), ()), last)
 

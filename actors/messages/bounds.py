@@ -1,4 +1,8 @@
-"""How much one parameter may hold. Every bound is far above honest use and far below one frame (16 MiB)."""
+"""How much one parameter may hold. Every bound is far above honest use and far below one frame (16 MiB).
+
+Some texts have to be more than texts: ids, and times. Their annotations carry the function that judges them, so that
+what is wrong with them is told together with everything else that is wrong (`supervisor.wire.validation`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+
+from actors.model.ids import clean_id, given_session_id
+from actors.model.stamps import given_stamp
 
 INTEGER_MAX = 2**63 - 1
 """What every reader of the journal and of state.json can hold."""
@@ -43,8 +50,18 @@ Count = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
 Rev = Annotated[int, Meta(ge=1, le=INTEGER_MAX)]
 Seconds = Annotated[float, Meta(ge=1, le=LEASE_S_MAX)]
 Words = Annotated[tuple[Word, ...], Meta(max_length=LIST_LENGTH_MAX)]
-Ids = Annotated[tuple[str, ...], Meta(max_length=LIST_LENGTH_MAX)]
-"""Ids stay plain text: what becomes of them is decided where rows are known (`model.ids`)."""
+JUDGE = "judge"
+"""Where an annotation's `extra` keeps a function of a text and its path that raises InvalidParams."""
+
+GivenId = Annotated[str, Meta(extra={JUDGE: clean_id})]
+"""An id that a client gives. It stays the text that it was: decisions clean it where rows are known (`model.ids`)."""
+
+GivenSession = Annotated[str, Meta(extra={JUDGE: given_session_id})]
+"""A session's id, or another tool's; it stays the text that it was, too."""
+
+Ids = Annotated[tuple[GivenId, ...], Meta(max_length=LIST_LENGTH_MAX)]
+Time = Annotated[str, Meta(min_length=1, max_length=200, extra={JUDGE: given_stamp})]
+"""An ISO 8601 time, of whatever form; decisions make it one of ours."""
 
 Object = dict[str, Any]
 

@@ -15,11 +15,14 @@ from actors.messages.bounds import (
     READ_BYTES_MAX,
     Count,
     FilledText,
+    GivenId,
+    GivenSession,
     Limit,
     Name,
     Params,
     Rev,
     Text,
+    Time,
     Word,
     Words,
 )
@@ -61,14 +64,14 @@ class EventUnsubscribe(Params, frozen=True, kw_only=True):
 class LogAppend(Params, frozen=True, kw_only=True):
     """Add text to a session's log."""
 
-    session_id: str
+    session_id: GivenSession
     text: FilledText
 
 
 class LogRead(Params, frozen=True, kw_only=True):
     """Read a session's log from a byte offset on; `limit` in bytes."""
 
-    session_id: str
+    session_id: GivenSession
     offset: Count = 0
     limit: Annotated[int, Meta(ge=4, le=READ_BYTES_MAX)] = READ_BYTES_DEFAULT
     """At least one whole character of UTF-8."""
@@ -78,13 +81,13 @@ class ReportSave(Params, frozen=True, kw_only=True):
     """Keep a report: any JSON value."""
 
     data: Any
-    id: str | None = None
+    id: GivenId | None = None
 
 
 class ReportGet(Params, frozen=True, kw_only=True):
     """Read one report."""
 
-    id: str
+    id: GivenId
 
 
 class ReportList(Params, frozen=True, kw_only=True):
@@ -104,9 +107,9 @@ class WholeRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `rev` and `carrier` are accepted because a row that was read holds them; what they say is not believed.
     """
 
-    id: str
-    task_id: str | UnsetType | None = UNSET
-    session_id: str | UnsetType | None = UNSET
+    id: GivenId
+    task_id: GivenId | UnsetType | None = UNSET
+    session_id: GivenSession | UnsetType | None = UNSET
     tool: Name | UnsetType | None = UNSET
     attempt: Count | UnsetType = UNSET
     argv: Annotated[tuple[Text, ...], Meta(max_length=LIST_LENGTH_MAX)] | UnsetType = UNSET
@@ -116,8 +119,8 @@ class WholeRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     status: Status | UnsetType = UNSET
     exit_code: Integer | UnsetType | None = UNSET
     signal: Count | UnsetType | None = UNSET
-    started_at: Word | UnsetType | None = UNSET
-    ended_at: Word | UnsetType | None = UNSET
+    started_at: Time | UnsetType | None = UNSET
+    ended_at: Time | UnsetType | None = UNSET
     vendor_session_id: Name | UnsetType | None = UNSET
     result: Any | UnsetType = UNSET
     error: Any | UnsetType = UNSET
@@ -136,13 +139,13 @@ class RunPut(Params, frozen=True, kw_only=True):
 class RunGet(Params, frozen=True, kw_only=True):
     """Read one run."""
 
-    id: str
+    id: GivenId
 
 
 class RunList(Params, frozen=True, kw_only=True):
     """Read runs, page by page."""
 
-    task_id: str | None = None
+    task_id: GivenId | None = None
     status: Status | None = None
     limit: Limit = LIMIT_DEFAULT
     cursor: Name | None = None

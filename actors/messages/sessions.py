@@ -7,19 +7,23 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType, field
 
 from actors.messages.bounds import (
+    JUDGE,
     LIMIT_DEFAULT,
     MESSAGES_MAX,
+    NAME_CHARACTERS_MAX,
     Count,
+    GivenSession,
     Limit,
     Name,
     Object,
     Params,
     Text,
 )
-from actors.model.session import TITLE_CHARACTERS_MAX, Activity, Outcome, Status
+from actors.model.session import Activity, Outcome, Status, given_title
 
 Messages = Annotated[tuple[dict[str, Any], ...], Meta(max_length=MESSAGES_MAX)]
-Title = Annotated[str, Meta(max_length=TITLE_CHARACTERS_MAX)]
+Title = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX, extra={JUDGE: given_title})]
+"""How long a title may be is judged without the blanks around it."""
 
 SessionOrder = Literal["last_accessed", "created", "title"]
 
@@ -31,7 +35,7 @@ class SessionCreate(Params, frozen=True, kw_only=True):
     provider: Name
     model: Name
     working_directory: Name
-    id: str | None = None
+    id: GivenSession | None = None
     messages: Messages = ()
     metadata: Object = field(default_factory=dict)
 
@@ -39,19 +43,19 @@ class SessionCreate(Params, frozen=True, kw_only=True):
 class SessionGet(Params, frozen=True, kw_only=True):
     """Read a session's row; changes nothing."""
 
-    id: str
+    id: GivenSession
 
 
 class SessionLoad(Params, frozen=True, kw_only=True):
     """Read a session's row and note that it was used (`last_accessed_at`)."""
 
-    id: str
+    id: GivenSession
 
 
 class SessionSave(Params, frozen=True, kw_only=True):
     """Change a session; other `messages` replace the old, whose file goes to the archive."""
 
-    id: str
+    id: GivenSession
     title: Title | UnsetType = UNSET
     provider: Name | UnsetType = UNSET
     model: Name | UnsetType = UNSET
@@ -63,14 +67,14 @@ class SessionSave(Params, frozen=True, kw_only=True):
 class SessionAppend(Params, frozen=True, kw_only=True):
     """Add messages at the end."""
 
-    id: str
+    id: GivenSession
     messages: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1, max_length=MESSAGES_MAX)]
 
 
 class SessionMessages(Params, frozen=True, kw_only=True):
     """Read the messages whose index is above `after` (the first message has index 1)."""
 
-    id: str
+    id: GivenSession
     after: Count = 0
     limit: Limit = LIMIT_DEFAULT
 
@@ -78,7 +82,7 @@ class SessionMessages(Params, frozen=True, kw_only=True):
 class SessionRename(Params, frozen=True, kw_only=True):
     """Give a session another title."""
 
-    id: str
+    id: GivenSession
     title: Title
 
 
@@ -96,7 +100,7 @@ class SessionList(Params, frozen=True, kw_only=True):
 class SessionClose(Params, frozen=True, kw_only=True):
     """Say that a session is over, and how it ended."""
 
-    id: str
+    id: GivenSession
     outcome: Outcome | None = None
     reason: Text | None = None
 
@@ -104,10 +108,10 @@ class SessionClose(Params, frozen=True, kw_only=True):
 class SessionDelete(Params, frozen=True, kw_only=True):
     """Move a session into the archive; one that is not there is fine."""
 
-    id: str
+    id: GivenSession
 
 
 class SessionRestore(Params, frozen=True, kw_only=True):
     """Bring a deleted session back from the archive."""
 
-    id: str
+    id: GivenSession

@@ -13,6 +13,8 @@ from actors.messages.bounds import (
     Attempts,
     Count,
     FilledText,
+    GivenId,
+    GivenSession,
     Ids,
     Limit,
     Name,
@@ -22,6 +24,7 @@ from actors.messages.bounds import (
     Rev,
     Seconds,
     Text,
+    Time,
     Word,
     Words,
 )
@@ -36,10 +39,10 @@ class TaskCreate(Params, frozen=True, kw_only=True):
     """Make a task. `max_attempts` absent: what the configuration says."""
 
     description: FilledText
-    id: str | None = None
+    id: GivenId | None = None
     tool: Name | None = None
     priority: Priority = PRIORITY_DEFAULT
-    session_id: str | None = None
+    session_id: GivenSession | None = None
     depends_on: Ids = ()
     max_attempts: Attempts | None = None
     metadata: Object = field(default_factory=dict)
@@ -48,7 +51,7 @@ class TaskCreate(Params, frozen=True, kw_only=True):
 class TaskGet(Params, frozen=True, kw_only=True):
     """Read one task."""
 
-    id: str
+    id: GivenId
 
 
 class TaskList(Params, frozen=True, kw_only=True):
@@ -56,7 +59,7 @@ class TaskList(Params, frozen=True, kw_only=True):
 
     status: Status | None = None
     tool: Name | None = None
-    session_id: str | None = None
+    session_id: GivenSession | None = None
     text: Name | None = None
     limit: Limit = LIMIT_DEFAULT
     cursor: Name | None = None
@@ -65,13 +68,13 @@ class TaskList(Params, frozen=True, kw_only=True):
 class TaskUpdate(Params, frozen=True, kw_only=True):
     """Change members of a task; with `if_rev`, only when nobody did meanwhile."""
 
-    id: str
+    id: GivenId
     description: FilledText | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     tool: Name | UnsetType | None = UNSET
     metadata: Object | UnsetType = UNSET
     depends_on: Ids | UnsetType = UNSET
-    session_id: str | UnsetType | None = UNSET
+    session_id: GivenSession | UnsetType | None = UNSET
     if_rev: Rev | None = None
 
 
@@ -81,7 +84,7 @@ class LogEntryGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     message: Text
     level: Word = "info"
     type: Word = "user"
-    timestamp: Word | None = None
+    timestamp: Time | None = None
 
 
 Entries = Annotated[tuple[LogEntryGiven, ...], Meta(max_length=MESSAGES_MAX)]
@@ -90,23 +93,24 @@ Entries = Annotated[tuple[LogEntryGiven, ...], Meta(max_length=MESSAGES_MAX)]
 class WholeTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A task as `task.save` takes it: every member of the row, so that what was read can be saved again.
 
-    `lease`, `lease_expires_at`, `log_count`, `rev` and `blocked_by` are accepted because a row that was read holds
-    them, but they are Perdure's own: what they say is not believed.
+    `lease` proves, over a task that somebody has claimed, that it may be ended or given away. `lease_expires_at`,
+    `log_count`, `rev` and `blocked_by` are accepted because a row that was read holds them, but they are Perdure's own:
+    what they say is not believed.
     """
 
-    id: str
+    id: GivenId
     description: FilledText
     status: Status = "pending"
     tool: Name | None = None
-    created_at: Word | None = None
-    updated_at: Word | None = None
-    started_at: Word | None = None
-    completed_at: Word | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    started_at: Time | None = None
+    completed_at: Time | None = None
     logs: Entries = ()
     result: Any = None
     error: Any = None
     priority: Priority = PRIORITY_DEFAULT
-    session_id: str | None = None
+    session_id: GivenSession | None = None
     depends_on: Ids = ()
     attempts: Count = 0
     max_attempts: Attempts | None = None
@@ -128,13 +132,13 @@ class TaskSave(Params, frozen=True, kw_only=True):
 class TaskStart(Params, frozen=True, kw_only=True):
     """A pending task is now running, carried out by whoever says so."""
 
-    id: str
+    id: GivenId
 
 
 class TaskComplete(Params, frozen=True, kw_only=True):
     """A running task is done."""
 
-    id: str
+    id: GivenId
     result: Any = None
     lease: Count | None = None
 
@@ -149,7 +153,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class TaskFail(Params, frozen=True, kw_only=True):
     """A running task has failed."""
 
-    id: str
+    id: GivenId
     error: Text | Failure
     lease: Count | None = None
 
@@ -157,26 +161,26 @@ class TaskFail(Params, frozen=True, kw_only=True):
 class TaskCancel(Params, frozen=True, kw_only=True):
     """Give up a task; a running agent of it is stopped first."""
 
-    id: str
+    id: GivenId
     reason: Text | None = None
 
 
 class TaskReopen(Params, frozen=True, kw_only=True):
     """Put a finished task back to pending."""
 
-    id: str
+    id: GivenId
 
 
 class TaskDelete(Params, frozen=True, kw_only=True):
     """Remove a task and its file; a running agent of it is stopped first."""
 
-    id: str
+    id: GivenId
 
 
 class TaskLog(Params, frozen=True, kw_only=True):
     """Add to a task's log: one `message`, or many `entries`."""
 
-    id: str
+    id: GivenId
     message: Text | None = None
     level: Word | None = None
     type: Word | None = None
@@ -211,7 +215,7 @@ class TaskClaim(Params, frozen=True, kw_only=True):
 class TaskHeartbeat(Params, frozen=True, kw_only=True):
     """Say that the holder of a claimed task is alive; `lease_s` absent: as long as before."""
 
-    id: str
+    id: GivenId
     lease: Count
     lease_s: Seconds | None = None
 
@@ -219,7 +223,7 @@ class TaskHeartbeat(Params, frozen=True, kw_only=True):
 class TaskRelease(Params, frozen=True, kw_only=True):
     """Give a claimed task back."""
 
-    id: str
+    id: GivenId
     lease: Count
 
 

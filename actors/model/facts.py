@@ -81,6 +81,7 @@ FACTS: Final[dict[str, Kind]] = {
     "event.recorded": Kind("events", Effect.WHOLE),
     "log.appended": Kind("logs", Effect.WHOLE, ("offset", "text")),
     "log.spilled": Kind("logs", Effect.WHOLE, ("first", "lines")),
+    "log.left": Kind("logs", Effect.PATCH),
     "report.saved": Kind("reports", Effect.WHOLE, ("data",)),
     "daemon.started": Kind("daemon", Effect.WHOLE),
     "daemon.stopped": Kind("daemon", Effect.WHOLE),

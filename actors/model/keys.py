@@ -1,16 +1,21 @@
 """The idempotency table: which keyed commands took effect, so that a repeat changes nothing (SPEC section 3.3).
 
-It is bounded by number and by age. Age is told by the stamps of the journal's own lines (the newest line is "now"), so
-that replay forgets exactly what the live process forgot, and a clock that jumps back forgets nothing.
+It is bounded by number and by age. Age is told by the stamps of the journal's own lines (the line that brings a new key
+is "now"), so that replay forgets exactly what the live process forgot, and a clock that jumps back forgets nothing. One
+that jumps forward makes every key look old at once: so a new key drives out at most STALE_PER_KEY of them. That keeps
+pace with keys that really age, and a clock that is put right again stops it before much is lost.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+STALE_PER_KEY: Final = 2
+"""More than one, or a table that was once behind would stay so."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +36,6 @@ class Keys:
         self.records: dict[str, KeyRecord] = {}
         self._kept = kept
         self._kept_s = kept_s
-        self._newest_s = 0.0
 
     def __len__(self) -> int:
         return len(self.records)
@@ -44,23 +48,19 @@ class Keys:
         """Remember a key; forget those beyond the bounds."""
         self.records.pop(record.key, None)
         self.records[record.key] = record
-        self._newest_s = max(self._newest_s, _seconds(record.at))
-        while len(self.records) > self._kept or self._oldest_is_stale():
+        stale_before_s = _seconds(record.at) - self._kept_s
+        for _ in range(STALE_PER_KEY):
+            oldest = next(iter(self.records.values()))
+            if oldest is record or _seconds(oldest.at) >= stale_before_s:
+                break
+            del self.records[oldest.key]
+        while len(self.records) > self._kept:
             del self.records[next(iter(self.records))]
 
     def load(self, records: Sequence[KeyRecord]) -> None:
-        """Remember what a snapshot holds, oldest first; it was within the bounds then."""
-        for record in records[:-1]:
+        """Remember what a snapshot holds, oldest first: as it was then, but no more than may be kept now."""
+        for record in records[max(0, len(records) - self._kept) :]:
             self.records[record.key] = record
-        if records:
-            self._newest_s = _seconds(max(record.at for record in records))
-            self.put(records[-1])
-
-    def _oldest_is_stale(self) -> bool:
-        if len(self.records) <= 1:
-            return False
-        oldest = self.records[next(iter(self.records))]
-        return self._newest_s - _seconds(oldest.at) > self._kept_s
 
 
 def _seconds(stamp: str) -> float:

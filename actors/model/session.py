@@ -6,11 +6,23 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from actors.model.errors import InvalidParams
+
 Status = Literal["open", "closed"]
 Activity = Literal["active", "idle", "archived"]
 Outcome = Literal["open", "done", "blocked", "abandoned", "merged", "superseded"]
 
 TITLE_CHARACTERS_MAX: Final = 200
+
+
+def given_title(text: str, path: str) -> str:
+    """Return a client's title without blanks around it; raises InvalidParams when it is empty then, or too long."""
+    title = text.strip()
+    if not title:
+        raise InvalidParams.of(path, "a title must not be empty")
+    if len(title) > TITLE_CHARACTERS_MAX:
+        raise InvalidParams.of(path, f"a title has at most {TITLE_CHARACTERS_MAX} characters")
+    return title
 
 
 # Not slotted: the members are written in the order given here, and msgspec takes that order from __dict__.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from actors.model.errors import InvalidParams
+
 
 def stamp_of(posix_s: float) -> str:
     """Return POSIX seconds as an ISO stamp: 2026-01-31T09:30:00.000Z."""
@@ -20,6 +22,14 @@ def normal(text: str) -> str:
     """Return another tool's ISO time as a stamp; one without a zone is UTC. Raises ValueError when it is no time."""
     moment = dt.datetime.fromisoformat(text)
     return stamp_of((moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp())
+
+
+def given_stamp(text: str, path: str) -> str:
+    """Return a client's time as a stamp; raises InvalidParams naming `path` when it is no time."""
+    try:
+        return normal(text)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidParams.of(path, "this is no ISO 8601 time") from None
 
 
 def later(stamp: str, seconds: float) -> str:

@@ -22,7 +22,17 @@ from actors.model.task_table import Tasks
 VERSION: Final = "2.0.0"
 """The version of the state directory's format that this program writes."""
 
+_LEASING: Final = frozenset({"task.claimed", "task.saved", "task.adopted"})
+"""What may bring a lease into a row: a claim gives it, a whole row holds it, a file's row perhaps one unheard of."""
+
 _encode = msgspec.json.Encoder().encode
+
+
+class _Leased(msgspec.Struct):
+    lease: int | None = None
+
+
+_decode_leased = msgspec.json.Decoder(_Leased).decode
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,8 +181,13 @@ class Tables:
             self.tombstones[kind.table, fact.id] = Tombstone(
                 table=kind.table, id=fact.id, rev=fact.rev, seq=line.seq, at=line.ts
             )
-        if fact.op == "task.claimed":
-            self.lease_max = max(self.lease_max, fact.members().get("lease") or 0)
+        if fact.op in _LEASING:
+            self.lease_max = max(self.lease_max, _lease_of(fact))
+
+
+def _lease_of(fact: Fact) -> int:
+    lease = fact.data.get("lease") if isinstance(fact.data, dict) else _decode_leased(fact.data).lease
+    return lease or 0
 
 
 def rows_after(lookup: Lookup, facts: Sequence[Fact]) -> Iterator[Row | None]:

@@ -10,7 +10,7 @@ import msgspec
 from actors.decisions.decision import At, needed_row
 from actors.decisions.tasks import task_reply
 from actors.messages import tasks as ask
-from actors.model.ids import clean_id, foreign_session_id
+from actors.model.ids import clean_id, given_session_id
 from actors.model.state import Tables
 from actors.model.tables import TaskRow
 from actors.model.task import STATUSES
@@ -51,7 +51,7 @@ def _shown(tables: Tables, row: TaskRow) -> bytes:
 
 
 def _filter(asked: ask.TaskList) -> Callable[[TaskRow], bool]:
-    session_id = None if asked.session_id is None else foreign_session_id(asked.session_id)
+    session_id = None if asked.session_id is None else given_session_id(asked.session_id, "session_id")[0]
     text = None if asked.text is None else asked.text.casefold()
 
     def fits(row: TaskRow) -> bool:

@@ -175,7 +175,7 @@ class Behind:
             self.texts.append((fact.id, members["offset"], members["text"].encode()))
         elif fact.op == "log.spilled":
             self.spills.append((fact.id, members["first"], [_encode(entry) for entry in members["lines"]]))
-        else:
+        elif fact.op == "report.saved":
             body = {"id": fact.id, "created_at": members["created_at"], "data": members["data"]}
             self.reports[fact.id] = _encode(body)
 

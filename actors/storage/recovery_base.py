@@ -105,8 +105,7 @@ def put_together(snapshots: Snapshots, limits: Limits) -> Loaded:
         row = tables.row(table, row_id)
         if row is not None and row.rev > grave.rev:
             del tables.tombstones[table, row_id]
-    for record in sorted(keys.newest.values(), key=lambda record: record.seq):
-        tables.keys.put(record)
+    tables.keys.load(sorted(keys.newest.values(), key=lambda record: record.seq))
     tables.seq = 0 if snapshots.good is None else snapshots.good.seq
     tables.lease_max = _lease_max(pieces, tables) + LEASE_LEAP
     return Loaded(

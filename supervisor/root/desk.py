@@ -187,6 +187,7 @@ class RootDesk:
     def refused(self, code: ExitCode, refusal: Refused) -> None:
         """The runtime will not run here: end with its code."""
         self.failure = RuntimeRefused(code, refusal.message, refusal.hint)
+        self._board.show(last_error=refusal.message)
         self.stop(refusal.message)
 
     def gone(self, life: RuntimeLife) -> None:

@@ -157,6 +157,7 @@ class Assembly:
         self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
         self.link = _link(birth.doors, refs["runs"])
         self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of)
+        metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
         self.gateway = Gateway(
             listener=birth.listener,
             actors={name: refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},

@@ -41,7 +41,7 @@ RISKS: Final = {
 
 async def health(office: Office) -> dict[str, Any]:
     """Look at everything; takes at most ASK_WITHIN_S."""
-    disk = await _ask_disk(office)
+    disk = await look_at_disk(office)
     rows = tree_rows(office.tree.tree(), office.mailboxes) if office.tree is not None else []
     ledger = office.ledger
     reasons = [*ledger.reasons, *_amiss(office, disk, rows)]
@@ -67,6 +67,14 @@ async def health(office: Office) -> dict[str, Any]:
         "quarantine_count": disk.get("quarantine_count"),
         "save_failures": ledger.save_failures,
     }
+
+
+async def look_at_disk(office: Office) -> dict[str, Any]:
+    """Ask what the directory holds, and keep it for the metrics; {"problem": …} when it does not say."""
+    found = await _ask_disk(office)
+    if "problem" not in found:
+        office.disk, office.looked_at_s = found, office.clock.monotonic_s()
+    return found
 
 
 async def _ask_disk(office: Office) -> dict[str, Any]:

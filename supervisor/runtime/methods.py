@@ -12,7 +12,7 @@ import trio
 from actors.messages.request import Request
 from actors.model.errors import Conflict, Forbidden, Internal, InvalidParams, NotFound, PerdureError
 from supervisor.config import masked
-from supervisor.runtime.health import health
+from supervisor.runtime.health import health, look_at_disk
 from supervisor.runtime.office import Office
 from supervisor.runtime.tree_rows import tree_rows
 from supervisor.tree.chaos import Harm
@@ -21,6 +21,8 @@ from supervisor.tree.supervisor import Supervisor
 from supervisor.wire import openrpc
 
 LocalHandler = Callable[[Request], None]
+LOOK_EVERY_S = 30.0
+"""Counting the files of a directory takes the disk a while; readers of metrics come more often."""
 RELOAD_WITHIN_S = 10.0
 """The root reads one file; if it says nothing for so long it is stopped or hung, and that is told."""
 
@@ -30,7 +32,6 @@ def local_methods(office: Office) -> Mapping[str, LocalHandler]:
     now: dict[str, Callable[[Request], Any]] = {
         "runtime.ping": lambda _request: {"pong": True, "seq": office.ledger.tables.seq},
         "runtime.status": lambda _request: status(office),
-        "runtime.metrics": lambda request: _metrics(office, request),
         "runtime.shutdown": lambda _request: _shutdown(office),
         "actor.list": lambda _request: {"actors": _rows(office)},
         "actor.kill": lambda request: _kill(office, request),
@@ -38,6 +39,7 @@ def local_methods(office: Office) -> Mapping[str, LocalHandler]:
     }
     waiting: dict[str, Callable[[Request], Awaitable[Any]]] = {
         "runtime.health": lambda _request: health(office),
+        "runtime.metrics": lambda request: _metrics(office, request),
         "runtime.reload": lambda _request: _reload(office),
         "actor.restart": lambda request: _restart(office, request),
     }
@@ -120,7 +122,10 @@ def _tree(office: Office) -> Supervisor:
     return office.tree
 
 
-def _metrics(office: Office, request: Request) -> Any:
+async def _metrics(office: Office, request: Request) -> Any:
+    if office.clock.monotonic_s() - office.looked_at_s > LOOK_EVERY_S:
+        await look_at_disk(office)
+    office.metrics.files = office.disk.get("files", {})
     if request.params.format == "openmetrics":
         return {"text": office.metrics.openmetrics()}
     return office.metrics.as_json()

@@ -7,7 +7,7 @@ everything else is looked up when somebody asks, by a collector over the ledger,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -31,6 +31,10 @@ class RuntimeMetrics:
     def __init__(self, tally: Tally, ledger: Ledger, mailboxes: Mapping[str, Mailbox]) -> None:
         self.restarts: Counter[str] = Counter()
         """Actor's path → how often it was restarted."""
+        self.files: Mapping[str, Mapping[str, int]] = {}
+        """Kind → {files, bytes}, as the directory was last seen."""
+        self.event_lag: Callable[[], int] = lambda: 0
+        """How many lines the subscriber who is furthest behind has not got."""
         self._tally = tally
         self._ledger = ledger
         self._mailboxes = mailboxes
@@ -129,6 +133,13 @@ class RuntimeMetrics:
         yield runs
         yield _gauge("perdure_sessions", "Sessions", len(ledger.tables.sessions))
         yield _gauge("perdure_seq", "The highest durable seq", ledger.tables.seq)
+        files = GaugeMetricFamily("perdure_files", "Files by kind", labels=["kind"])
+        sizes = GaugeMetricFamily("perdure_files_bytes", "Bytes of files by kind", labels=["kind"])
+        for kind, counted in self.files.items():
+            files.add_metric([kind], counted["files"])
+            sizes.add_metric([kind], counted["bytes"])
+        yield from (files, sizes)
+        yield _gauge("perdure_event_lag", "Lines that the slowest subscriber has not got", self.event_lag())
         yield _gauge("perdure_files_backlog", "Files to be written behind the journal", ledger.files_backlog)
         yield _gauge("perdure_journal_bytes", "Bytes of journal", ledger.journal.get("bytes", 0))
         yield _gauge("perdure_journal_segments", "Segments of the journal", ledger.journal.get("segments", 0))

@@ -48,6 +48,9 @@ class Office:
     reloads: list[Callable[[dict[str, Any] | Exception], None]] = attrs.field(factory=list)
     """Whoever waits for the root's answer to `ask_reload`."""
     socket_path: str = ""
+    disk: dict[str, Any] = attrs.field(factory=dict)
+    """What the directory held when somebody last looked (`health.look_at_disk`)."""
+    looked_at_s: float = float("-inf")
 
     @property
     def pids(self) -> dict[str, int | None]:

@@ -18,7 +18,7 @@ _KEY_PARAM: Final[dict[str, Any]] = {
     "name": "idempotency_key",
     "description": "a repeat with the same key changes nothing and returns the row as it is then",
     "required": False,
-    "schema": {"type": ["string", "null"], "minLength": 1, "maxLength": KEY_BYTES_MAX},
+    "schema": {"type": ["string", "null"], "maxLength": KEY_BYTES_MAX},
 }
 
 

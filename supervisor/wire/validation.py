@@ -2,6 +2,8 @@
 
 Types are strict: no "5" for 5, no 1.9 for 1. When something is wrong all of it is told at once: the quick conversion
 stops at the first violation, so a second, slow walk then judges each member by itself, along the same annotations.
+Ids and times are texts that have to be more than that: their own judges (`actors.messages.bounds`) are asked in the
+walk, and, for those outside lists of entries, after the quick conversion too.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import hashlib
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Annotated, Any, Final, Union
 
 import msgspec
@@ -19,7 +22,7 @@ import orjson
 from msgspec import Struct, UnsetType
 
 from actors.decisions.batch import Step, Steps
-from actors.messages.bounds import Params
+from actors.messages.bounds import JUDGE, Params
 from actors.messages.tasks import BatchApply
 from actors.model.errors import InvalidParams, UnknownMethod
 from actors.model.ids import KEY_BYTES_MAX
@@ -32,6 +35,7 @@ _AT: Final = re.compile(r"(?P<what>.*) - at `\$(?P<where>.*)`", re.DOTALL)
 _KEY: Final = "idempotency_key"
 
 Violations = list[dict[str, str]]
+Judge = Callable[[str, str], object]
 
 
 def method_named(name: str) -> Method:
@@ -54,8 +58,8 @@ def take_key(method: Method, params: dict[str, Any]) -> str | None:
     key = params.pop(_KEY, None)
     if key is None:
         return None
-    if not isinstance(key, str) or not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
-        wrong = [_violation(_KEY, f"a key is a text of 1 to {KEY_BYTES_MAX} bytes")]
+    if not isinstance(key, str) or len(key.encode()) > KEY_BYTES_MAX:
+        wrong = [_violation(_KEY, f"a key is a text of at most {KEY_BYTES_MAX} bytes")]
         raise _invalid(method.name, wrong + _violations(params, method.params, ""))
     return key
 
@@ -66,10 +70,9 @@ def validate(method: Method, params: dict[str, Any]) -> Params | Steps:
     A batch becomes Steps: its commands with their own methods' structs.
     """
     try:
-        struct = msgspec.convert(params, method.params)
-    except msgspec.ValidationError as error:
-        found = _violations(params, method.params, "")
-        raise _invalid(method.name, found or [_told("", error)]) from None
+        struct = _struct(params, method.params)
+    except (msgspec.ValidationError, InvalidParams) as error:
+        raise _invalid(method.name, _all(params, method.params, "", error)) from None
     if type(struct) is BatchApply:
         return _validated_commands(struct)
     return struct
@@ -92,12 +95,61 @@ def _validated_commands(batch: BatchApply) -> Steps:
             found.append(_violation(f"{path}.method", f"{command.method[:100]!r} is no method for a batch"))
             continue
         try:
-            steps.append(Step(row.name, msgspec.convert(command.params, row.params)))
-        except msgspec.ValidationError as error:
-            found += _violations(command.params, row.params, f"{path}.params") or [_told(f"{path}.params", error)]
+            steps.append(Step(row.name, _struct(command.params, row.params)))
+        except (msgspec.ValidationError, InvalidParams) as error:
+            found += _all(command.params, row.params, f"{path}.params", error)
     if found:
         raise _invalid("batch.apply", found)
     return Steps(tuple(steps))
+
+
+def _struct(params: Any, wanted: type[Params]) -> Params:
+    """Return the struct; raise ValidationError or InvalidParams for the first thing that is wrong."""
+    struct = msgspec.convert(params, wanted)
+    _judge(struct)
+    return struct
+
+
+def _judge(struct: Struct) -> None:
+    """Ask the judges of a struct's texts, and of those in the structs that it holds."""
+    for name, judge in _judged(type(struct)):
+        value = getattr(struct, name)
+        if judge is None:
+            _judge(value)
+        elif isinstance(value, str):
+            judge(value, name)
+        elif isinstance(value, tuple):
+            for item in value:
+                judge(item, name)
+
+
+@cache
+def _judged(struct: type[Struct]) -> tuple[tuple[str, Judge | None], ...]:
+    """Return the members that have a judge, and those, with None, that are structs and always there."""
+    found: list[tuple[str, Judge | None]] = []
+    for field in msgspec.structs.fields(struct):
+        judge = _judge_of(field.type)
+        if judge is not None or (isinstance(field.type, type) and issubclass(field.type, Struct)):
+            found.append((field.name, judge))
+    return tuple(found)
+
+
+def _judge_of(wanted: Any) -> Judge | None:
+    """Return the judge of a text, of a text or nothing, or of each text in a list."""
+    parts = typing.get_args(wanted)
+    for meta in parts[1:]:
+        if isinstance(meta, msgspec.Meta) and meta.extra is not None and JUDGE in meta.extra:
+            found: Judge = meta.extra[JUDGE]
+            return found
+    return next((judge for part in parts if (judge := _judge_of(part)) is not None), None)
+
+
+def _all(params: Any, wanted: type[Params], path: str, error: msgspec.ValidationError | InvalidParams) -> Violations:
+    """Return every violation there is; the `error` that told of the first is the fallback."""
+    found = _violations(params, wanted, path)
+    if found:
+        return found
+    return [_told(path, error)] if isinstance(error, msgspec.ValidationError) else error.details["violations"]
 
 
 def _violations(value: Any, wanted: Any, path: str) -> Violations:
@@ -106,6 +158,14 @@ def _violations(value: Any, wanted: Any, path: str) -> Violations:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
         return _inside(value, wanted, path) or [_told(path, error)]
+    judge = _judge_of(wanted) if isinstance(value, str) else None
+    if judge is None:
+        return _inside(value, wanted, path)
+    try:
+        judge(value, path)
+    except InvalidParams as error:
+        violations: Violations = error.details["violations"]
+        return violations
     return []
 
 

@@ -169,18 +169,52 @@ class _Restart:
         await self._running.until_up(self._actor, 3)
 
 
-@pytest.mark.parametrize("actor", ["tasks", "writer", "gateway", "autosave"])
-async def test_a_hung_actor_is_found_and_restarted_and_what_was_queued_is_served(tmp_path: Path, actor: str) -> None:
+@pytest.mark.parametrize("actors", [(*COMMANDS, "autosave"), ("writer",), ("gateway",)], ids=lambda actors: actors[0])
+async def test_hung_actors_are_found_and_restarted_and_what_was_queued_is_served(
+    tmp_path: Path, actors: tuple[str, ...]
+) -> None:
     async with running_runtime(tmp_path, config=config_of(supervisor=SOON_HUNG)) as running:
-        await running.ask(TaskCreate(description="x", id="before"))
-        running.harm(actor, Harm.HANG)
-        sent = running.send_all([TaskCreate(description="x") for _ in range(20)])
-        await running.until_up(actor, 2)
+        for actor in actors:
+            running.harm(actor, Harm.HANG)
+        sent = [one for make in COMMANDS.values() for one in running.send_all([make(n) for n in range(20)])]
+        for actor in actors:
+            await running.until_up(actor, 2)
+            crash = running.view(actor).last_crash
+            assert crash is not None
+            assert crash.reason == "hung"
         await all_answered(running, sent)
-        crash = running.view(actor).last_crash
-        assert crash is not None
-        assert crash.reason == "hung"
-        assert len(rows(running, "tasks")) == 21
+        for actor in COMMANDS:
+            assert len(rows(running, actor)) == 20
+
+
+async def test_over_the_socket_each_command_is_answered_once_whoever_crashes(tmp_path: Path) -> None:
+    victims = ["tasks", "writer", "gateway", "tasks", "gateway", "writer"]
+    async with running_runtime(tmp_path) as running:
+        clients = [await running.client() for _ in range(3)]
+        for round_number, victim in enumerate(victims):
+            for number, client in enumerate(clients):
+                names = [f"c{number}-{round_number}-{n}" for n in range(30)]
+                await client.send(
+                    *(
+                        {"jsonrpc": "2.0", "id": name, "method": "task.create", "params": {"description": "x"}}
+                        for name in names
+                    )
+                )
+            incarnation = running.view(victim).incarnation
+            running.harm(victim, Harm.CRASH)
+            await running.until_up(victim, incarnation + 1)
+        made: Counter[str] = Counter()
+        for number, client in enumerate(clients):
+            answered: Counter[str] = Counter()
+            for _ in range(30 * len(victims)):
+                reply = await client.reply()
+                answered[reply["id"]] += 1
+                made[reply["result"]["id"]] += 1
+            assert answered == {f"c{number}-{r}-{n}": 1 for r in range(len(victims)) for n in range(30)}
+            await client.send({"jsonrpc": "2.0", "id": "last", "method": "runtime.ping", "params": {}})
+            assert (await client.reply())["id"] == "last", "nothing was answered twice"
+        assert made == rows(running, "tasks")
+        assert set(made.values()) == {1}
 
 
 async def perhaps_answered(running: Running, sent: Sent, chance: random.Random) -> None:

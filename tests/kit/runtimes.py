@@ -234,10 +234,9 @@ async def running_runtime(
     clock: Clock | None = None,
     config: Config | None = None,
     started_at: str = "2026-03-01T11:59:59.000Z",
-    before: Callable[[Running], None] | None = None,
     wait_ready: bool = True,
 ) -> AsyncIterator[Running]:
-    """Run a runtime over `folder/state` until the block ends; `before` may change it before anything runs."""
+    """Run a runtime over `folder/state` until the block ends."""
     state_path = folder / "state"
     disk = disk or MoodyDisk(state_path)
     ours, theirs = socket.socketpair()
@@ -266,8 +265,6 @@ async def running_runtime(
         runtime._give_up = given_up.append  # type: ignore[assignment,method-assign]
         running = Running(state_path, disk, runtime, ControlChannel(ours), socket_path, given_up=given_up)
         running.assembly.desk.settings = attrs.evolve(running.assembly.desk.settings, retry_s=0.02)
-        if before is not None:
-            before(running)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(running.channel.run_sender)

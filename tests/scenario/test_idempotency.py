@@ -110,7 +110,7 @@ def test_a_repeat_after_the_row_is_gone_does_not_bring_it_back(running: Perdure)
         assert wire.call("task.list")["tasks"] == []
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201, "é" * 101, 5, ["k"]])
+@pytest.mark.parametrize("key", ["x" * 201, "é" * 101, 5, ["k"]])
 def test_what_cannot_be_a_key_is_refused(key: Any, shared: Perdure) -> None:
     with shared.wire() as wire:
         error = wire.fault("task.create", description="x", idempotency_key=key)

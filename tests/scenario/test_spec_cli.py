@@ -158,9 +158,6 @@ class TestExitCodes:
         (empty.state_path / "thesis.txt").write_text("x")
         failed(empty.ended("up"), 7)
 
-    @pytest.mark.xfail(
-        strict=True, reason="SPEC 2: writes pid, phase, since, restarts and last error into it [the lock]"
-    )
     def test_why_it_refused_to_start_stays_in_the_lock(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         with perdure(tmp_path_factory.mktemp("newer") / "p") as one:
             one.start()

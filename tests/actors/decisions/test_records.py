@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import records as ask
-from actors.model.errors import InvalidParams
+from actors.model.errors import AlreadyExists, InvalidParams
 from actors.model.ids import foreign_session_id
 from tests.kit.decided import START, Bench
 
@@ -59,6 +59,21 @@ def test_a_report_that_is_saved_again_keeps_when_it_was_made(bench: Bench) -> No
     bench.pass_s(60)
     bench.do(ask.ReportSave(data=[1, 2], id="weekly"))
     assert bench.row("reports", "weekly") == {"id": "weekly", "created_at": START, "bytes": 5, "rev": 2}
+
+
+def test_a_report_whose_id_only_becomes_anothers_is_refused(bench: Bench) -> None:
+    bench.do(ask.ReportSave(data=1, id="week/ly"))
+    with pytest.raises(AlreadyExists):
+        bench.do(ask.ReportSave(data=2, id="week:ly"))
+    assert bench.row("reports", "weekly")["rev"] == 1
+
+
+def test_times_of_a_run_get_one_form_and_what_is_no_time_is_refused(bench: Bench) -> None:
+    run = bench.do(ask.RunPut(run=ask.WholeRun(id="r", started_at="2024-01-01T12:00:00+02:00", ended_at=None)))
+    assert (run["started_at"], run["ended_at"]) == ("2024-01-01T10:00:00.000Z", None)
+    with pytest.raises(InvalidParams) as caught:
+        bench.do(ask.RunPut(run=ask.WholeRun(id="r", ended_at="soon")))
+    assert caught.value.details["violations"][0]["path"] == "run.ended_at"
 
 
 def test_a_run_is_made_when_its_id_is_new_and_changed_otherwise(bench: Bench) -> None:

@@ -166,13 +166,53 @@ def test_what_was_read_can_be_saved_again_and_only_the_rev_moves(bench: Bench) -
     assert after == before | {"rev": before["rev"] + 1}
 
 
-def test_saving_does_not_take_a_lease_away_nor_give_one(bench: Bench) -> None:
+def test_saving_a_claimed_task_leaves_it_to_its_worker(bench: Bench) -> None:
     bench.do(ask.TaskCreate(description="d", id="a"))
-    lease = bench.do(ask.TaskClaim(worker="w"))["lease"]
-    running = bench.do(ask.TaskSave(task=ask.WholeTask(id="a", description="d", status="running", lease=99)))
-    assert running["lease"] == lease
-    ended = bench.do(ask.TaskSave(task=ask.WholeTask(id="a", description="d", status="completed", lease=99)))
-    assert ended["lease"] is None
+    claimed = bench.do(ask.TaskClaim(worker="w"))
+    running = bench.do(
+        ask.TaskSave(task=ask.WholeTask(id="a", description="e", status="running", worker="other", lease=99))
+    )
+    held = ("worker", "lease", "lease_expires_at")
+    assert [running[name] for name in held] == [claimed[name] for name in held]
+    assert running["description"] == "e"
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "pending"])
+def test_saving_the_end_of_a_claimed_task_needs_its_lease(bench: Bench, status: Any) -> None:
+    bench.do(ask.TaskCreate(description="d", id="a"))
+    claimed = bench.do(ask.TaskClaim(worker="w"))
+    for lease in (None, 99):
+        with pytest.raises(Conflict):
+            bench.do(ask.TaskSave(task=ask.WholeTask(id="a", description="d", status=status, lease=lease)))
+    assert bench.row("tasks", "a") == claimed
+    ended = bench.do(ask.TaskSave(task=ask.WholeTask(id="a", description="d", status=status, lease=claimed["lease"])))
+    assert (ended["status"], ended["lease"], ended["lease_expires_at"]) == (status, None, None)
+
+
+def test_saving_gives_no_lease(bench: Bench) -> None:
+    saved = bench.do(ask.TaskSave(task=ask.WholeTask(id="a", description="d", status="running", lease=99)))
+    assert saved["lease"] is None
+
+
+def test_saving_under_an_id_that_only_becomes_anothers_is_refused(bench: Bench) -> None:
+    bench.do(ask.TaskSave(task=ask.WholeTask(id="a/b", description="first")))
+    with pytest.raises(AlreadyExists):
+        bench.do(ask.TaskSave(task=ask.WholeTask(id="a:b", description="second")))
+    assert bench.do(ask.TaskSave(task=ask.WholeTask(id="ab", description="third")))["rev"] == 2
+
+
+def test_a_session_that_a_task_names_is_one(bench: Bench) -> None:
+    session_id = "0190163d-8694-739b-aea5-966c26f8ad91"
+    task = bench.do(ask.TaskCreate(description="d", id="a", session_id=f"sess_{session_id}"))
+    assert task["session_id"] == session_id
+    for params, path in (
+        (ask.TaskCreate(description="d", session_id="hello"), "session_id"),
+        (ask.TaskUpdate(id="a", session_id="../x"), "session_id"),
+        (ask.TaskSave(task=ask.WholeTask(id="a", description="d", session_id="")), "task.session_id"),
+    ):
+        with pytest.raises(InvalidParams) as caught:
+            bench.do(params)
+        assert [violation["path"] for violation in caught.value.details["violations"]] == [path]
 
 
 def test_times_of_other_tools_get_one_form_and_what_is_no_time_is_refused(bench: Bench) -> None:

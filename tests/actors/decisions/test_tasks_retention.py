@@ -105,3 +105,14 @@ def test_what_was_migrated_has_its_full_time_from_then_on(bench: Bench) -> None:
     assert leaving(bench) == []
     bench.pass_s(91 * DAY_S)
     assert leaving(bench) == ["a"]
+
+
+def test_the_entries_of_a_task_that_left_are_no_later_tasks(bench: Bench) -> None:
+    bench.rules = Rules(archive_tasks_after_days=90, logs_kept=1)
+    put(bench, "a")
+    bench.do(ask.TaskLog(id="a", entries=(ask.LogEntryGiven(message="m"), ask.LogEntryGiven(message="n"))))
+    bench.pass_s(91 * DAY_S)
+    bench.commit(*overdue(bench.draft(), bench.at, None).decision.facts)
+    assert bench.row("tasks", "a") is None
+    bench.do(ask.TaskCreate(description="d", id="a"))
+    assert bench.do(ask.TaskLog(id="a", message="o"))["log_count"] == 1

@@ -112,6 +112,16 @@ def test_the_highest_lease_is_remembered_although_the_task_is_gone() -> None:
     assert tables.lease_max == 41
 
 
+@pytest.mark.parametrize("op", ["task.adopted", "task.saved"])
+def test_a_lease_that_came_with_a_whole_row_is_never_given_out_again(op: str) -> None:
+    tables = Tables()
+    whole = msgspec.Raw(a_task("a", status="running", lease=41).encoded)
+    put(tables, line(1, Fact(op=op, id="a", rev=1, data=whole)))
+    assert tables.lease_max == 41
+    put(tables, line(2, Fact(op=op, id="b", rev=1, data=msgspec.Raw(a_task("b").encoded))))
+    assert tables.lease_max == 41
+
+
 def test_the_metrics_are_those_of_the_seeds() -> None:
     tables = Tables()
     done = {"status": "completed", "started_at": START}

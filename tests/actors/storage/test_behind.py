@@ -104,6 +104,15 @@ def test_a_deleted_task_loses_its_file_and_an_archived_one_takes_its_last_row_al
     assert life.behind.archived_tasks == {"b": row.encoded}
 
 
+def test_the_word_of_what_a_deleted_task_left_behind_goes_to_no_file() -> None:
+    life = Life()
+    entry = {"id": "task_a", "entries": 1, "before": 0, "first": 1, "lines": [{"message": "m"}], "rev": 1}
+    life.do(created("a"), Fact(op="log.spilled", id="task_a", rev=1, data=entry))
+    life.behind.take(10)
+    life.do(deleted("a", 2), Fact(op="log.left", id="task_a", rev=2, data={"before": 1}))
+    assert (life.behind.tasks, life.behind.spills, life.behind.reports, life.behind.texts) == ({"a": None}, [], {}, [])
+
+
 def test_lines_that_the_snapshot_covers_give_the_messages_their_own_numbers() -> None:
     life = Life()
     life.do(session_created(messages=["one"]))

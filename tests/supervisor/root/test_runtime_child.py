@@ -124,7 +124,8 @@ def test_a_runtime_that_refuses_to_run_here_is_not_tried_again(state_path: Path,
     with running_root(state_path, fake={"refuse": {"code": code, "message": "written by version 3"}}) as root:
         assert root.wait() == code
         assert root.errors.splitlines()[-1] == "perdure: written by version 3; look elsewhere"
-        assert root.lock().restarts == 0
+        left = root.lock()
+        assert (left.phase, left.last_error, left.restarts) == ("stopped", "written by version 3", 0)
 
 
 @pytest.mark.parametrize("halted", [False, True], ids=["running", "stopped"])
