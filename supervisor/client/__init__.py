@@ -7,8 +7,9 @@
 
 `Client` blocks, and loads in milliseconds: no event loop, no schema library. `connect_trio` gives a `TrioClient` with
 many calls in flight. Both give every mutating call an idempotency key, reconnect when the connection is lost, and send
-again with the same key, so a crash of the runtime shows as latency only. Errors are the classes of
-`actors.model.errors`, one for each kind, and those of `supervisor.client.errors` for what happens on this side.
+again with the same key, so a crash of the runtime shows as latency only. `follow_output` and `read_output` give what a
+run prints, byte for byte. Errors are the classes of `actors.model.errors`, one for each kind, and those of
+`supervisor.client.errors` for what happens on this side.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from supervisor.client.errors import ConnectionLost as ConnectionLost
     from supervisor.client.errors import NotRunning as NotRunning
     from supervisor.client.errors import TimedOut as TimedOut
+    from supervisor.client.output import follow_output as follow_output
+    from supervisor.client.output import read_output as read_output
     from supervisor.client.trio_client import TrioClient as TrioClient
     from supervisor.client.trio_client import connect_trio as connect_trio
 
@@ -30,6 +33,8 @@ _FOUND_IN = {
     "TimedOut": "errors",
     "TrioClient": "trio_client",
     "connect_trio": "trio_client",
+    "follow_output": "output",
+    "read_output": "output",
 }
 
 
