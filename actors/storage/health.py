@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,11 @@ def directory_health(disk: Disk, layout: Layout) -> dict[str, Any]:
 
 
 def files_by_kind(disk: Disk, layout: Layout) -> dict[str, dict[str, int]]:
-    """Return number and bytes of the files of each directory (not of those below it), and of the snapshots."""
-    found = {
-        name: _count(disk, [layout.root / name / leaf for leaf in _names(disk, layout.root / name)])
-        for name in DIRECTORIES
-    }
-    snapshots = [layout.state, *(backup.path for backup in layout.backups(disk))]
-    return {**found, "snapshots": _count(disk, snapshots)}
+    """Return {kind: {files, bytes}}: of each directory with all that is below it, of state.json and of the backups."""
+    found = {name: _count(_sizes_below(disk, layout.root / name)) for name in DIRECTORIES}
+    state = [_size(disk, layout.state)] if disk.exists(layout.state) else []
+    backups = [_size(disk, backup.path) for backup in layout.backups(disk)]
+    return {**found, "state": _count(state), "backups": _count(backups)}
 
 
 def listed_backups(disk: Disk, layout: Layout) -> list[dict[str, Any]]:
@@ -54,9 +53,22 @@ def listed_backups(disk: Disk, layout: Layout) -> list[dict[str, Any]]:
     ]
 
 
-def _count(disk: Disk, paths: list[Path]) -> dict[str, int]:
-    sizes = [_size(disk, path) for path in paths]
-    return {"files": len(sizes), "bytes": sum(sizes)}
+def _sizes_below(disk: Disk, directory: Path) -> Iterator[int]:
+    """Yield the size of every file below a directory; links are not followed."""
+    for name in _names(disk, directory):
+        try:
+            status = disk.lstat(directory / name)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            yield from _sizes_below(disk, directory / name)
+        else:
+            yield status.st_size
+
+
+def _count(sizes: Iterable[int]) -> dict[str, int]:
+    found = list(sizes)
+    return {"files": len(found), "bytes": sum(found)}
 
 
 def _size(disk: Disk, path: Path) -> int:

@@ -141,6 +141,8 @@ async def test_the_text_says_the_same_as_the_json_to_an_openmetrics_reader(tmp_p
     async with running_runtime(tmp_path) as running:
         await running.ask(TaskCreate(description="x"))
         await running.ask(StateSave())
+        ledger = running.assembly.ledger
+        await running.until(lambda: ledger.journal and not ledger.files_backlog)
         found = await metrics(running)
         text = (await call(running, "runtime.metrics", format="openmetrics"))["text"]
     families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
