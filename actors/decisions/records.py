@@ -15,7 +15,7 @@ import msgspec
 from actors.decisions.decision import At, Decision, Handler, encode, row_reply, whole
 from actors.messages import records as ask
 from actors.model.draft import Draft
-from actors.model.errors import AlreadyExists, Conflict
+from actors.model.errors import AlreadyExists, Conflict, InvalidParams
 from actors.model.facts import Fact
 from actors.model.ids import clean_id, given_session_id, new_id
 from actors.model.run import Run, Stream
@@ -89,12 +89,12 @@ def put_run(draft: Draft, asked: ask.RunPut, _at: At) -> Decision:
     run_id = clean_id(given.id, "run.id")
     row = draft.row("runs", run_id)
     before = Run(id=run_id) if row is None else decode_run(row.encoded)
-    if before.carrier is not None:
+    if before.is_own:
         raise Conflict(f"run {run_id} is carried out by Perdure itself", hint="run.stop ends it", id=run_id)
     changes: dict[str, Any] = {
         name: value
         for name in given.__struct_fields__
-        if name not in {"id", "rev", "carrier"} and (value := getattr(given, name)) is not msgspec.UNSET
+        if name not in {"id", "rev"} and (value := getattr(given, name)) is not msgspec.UNSET
     }
     if changes.get("session_id") is not None:
         changes["session_id"] = given_session_id(changes["session_id"], "run.session_id")[0]
@@ -107,6 +107,8 @@ def put_run(draft: Draft, asked: ask.RunPut, _at: At) -> Decision:
         if name in changes:
             changes[name] = Stream(bytes=changes[name].bytes, path=changes[name].path)
     run = attrs.evolve(before, **changes, rev=draft.next_rev("runs", run_id))
+    if run.is_own:
+        raise InvalidParams.of("run.stdout.path", "this is where Perdure keeps the output of a run of its own")
     return Decision((whole("run.recorded", run),), (run_id,))
 
 

@@ -33,7 +33,7 @@ from actors.model.draft import Draft
 from actors.model.errors import Conflict, InvalidParams
 from actors.model.facts import Fact
 from actors.model.ids import clean_id, new_id
-from actors.model.run import ACTIVE, CARRIER, LIVE, Run, Stream, next_status
+from actors.model.run import ACTIVE, LIVE, Run, Stream, next_status, output_path
 from actors.model.tables import RunRow, TaskRow, decode_run, decode_session, decode_task
 from actors.model.task import Task
 from actors.model.task import next_status as next_task_status
@@ -107,9 +107,8 @@ def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None
         argv=expanded(template, values, given.argv),
         cwd=cwd,
         vendor_session_id=vendor,
-        stdout=Stream(path=f"logs/run_{run_id}.stdout.log"),
-        stderr=Stream(path=f"logs/run_{run_id}.stderr.log"),
-        carrier=CARRIER,
+        stdout=Stream(path=output_path(run_id, "stdout")),
+        stderr=Stream(path=output_path(run_id, "stderr")),
         rev=draft.next_rev("runs", run_id),
     )
     return whole("run.queued", run)
@@ -199,7 +198,7 @@ def stop(draft: Draft, asked: ask.RunStop, at: At) -> Decision:
     """End a run that has no agent; for one that has, the actor sees to that first. One that is over stays as it is."""
     row = needed_row(draft, "runs", clean_id(asked.id))
     run = decode_run(row.encoded)
-    if run.carrier != CARRIER:
+    if not run.is_own:
         raise Conflict(f"run {run.id} is carried out by somebody else", hint="run.put records its end", id=run.id)
     if run.status != "queued":
         return Decision((), (run.id,))

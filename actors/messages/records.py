@@ -104,7 +104,7 @@ class StreamGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class WholeRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run as its carrier tells it. What is absent stays as it is, or gets the row's default when the run is new.
 
-    `rev` and `carrier` are accepted because a row that was read holds them; what they say is not believed.
+    `rev` is accepted because a row that was read holds it; what it says is not believed.
     """
 
     id: GivenId
@@ -126,7 +126,6 @@ class WholeRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     error: Any | UnsetType = UNSET
     stdout: StreamGiven | UnsetType = UNSET
     stderr: StreamGiven | UnsetType = UNSET
-    carrier: Word | UnsetType | None = UNSET
     rev: Rev | UnsetType | None = UNSET
 
 

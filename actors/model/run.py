@@ -18,8 +18,11 @@ LIVE: Final = frozenset({"queued", "starting", "running"})
 ACTIVE: Final = frozenset({"starting", "running"})
 """These have a process, or an order for one is under way."""
 
-CARRIER: Final = "perdure"
-"""Who carries out the runs that Perdure started itself."""
+
+def output_path(run_id: str, stream: str) -> str:
+    """Return where Perdure keeps what an agent of its own prints, below the state directory."""
+    return f"logs/run_{run_id}.{stream}.log"
+
 
 TRANSITIONS: Final[dict[tuple[str, str], Status]] = {
     ("queued", "order"): "starting",
@@ -86,6 +89,9 @@ class Run:
     """{kind, message}. While the run is active: why Perdure ends it, which decides what its end means."""
     stdout: Stream = Stream()
     stderr: Stream = Stream()
-    carrier: str | None = None
-    """`perdure` when Perdure itself spawns the agent; None for runs that somebody else carries out."""
     rev: int = 1
+
+    @property
+    def is_own(self) -> bool:
+        """Whether Perdure itself carries it out: nobody else's run may name our file for its output."""
+        return self.stdout.path == output_path(self.id, "stdout")

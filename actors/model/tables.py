@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from actors.model.run import CARRIER, Run
+from actors.model.run import Run, output_path
 from actors.model.session import Session
 from actors.model.task import Task
 
@@ -93,13 +93,17 @@ class _SessionColumns(msgspec.Struct):
     rev: int
 
 
+class _StreamColumns(msgspec.Struct):
+    path: str | None = None
+
+
 class _RunColumns(msgspec.Struct):
     id: str
     status: str
     rev: int
     task_id: str | None = None
     session_id: str | None = None
-    carrier: str | None = None
+    stdout: _StreamColumns = msgspec.field(default_factory=_StreamColumns)
 
 
 class _AnyColumns(msgspec.Struct):
@@ -174,7 +178,7 @@ def run_row(encoded: bytes) -> RunRow:
         status=sys.intern(columns.status),
         task_id=columns.task_id,
         session_id=columns.session_id,
-        is_own=columns.carrier == CARRIER,
+        is_own=columns.stdout.path == output_path(columns.id, "stdout"),
     )
 
 

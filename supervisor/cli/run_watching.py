@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from actors.model.errors import PerdureError
+from actors.model.run import output_path
 from supervisor.cli import run_view
 from supervisor.cli.faults import Exit
 from supervisor.cli.interrupts import Interrupted, Interrupts
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S: Final = 1.0
 """How often a person who waits at a terminal is told anew what for. Where nobody looks nothing is asked."""
-
-CARRIER: Final = "perdure"
-"""Runs that somebody else carries out do not stand in our queue."""
 
 Run = Mapping[str, Any]
 
@@ -95,7 +93,7 @@ class _Watch:
         """Give the last attempt at the run's task: the run itself when none follows."""
         rows = self._perdure.call("run.list", task_id=run["task_id"], limit=1)["runs"] if run["task_id"] else []
         newest: Run = rows[0] if rows else run
-        return newest if newest["id"] > run["id"] and newest.get("carrier") == CARRIER else run
+        return newest if newest["id"] > run["id"] and _is_own(newest) else run
 
     def _print(self, run: Run, printer: Printer) -> None:
         """Print until the run is over."""
@@ -126,7 +124,7 @@ class _Watch:
 
     def _others(self, run: Run, status: str) -> int:
         rows = self._perdure.call("run.list", status=status, limit=PAGE_ROWS)["runs"]
-        return sum(1 for row in rows if row["id"] != run["id"] and row.get("carrier") == CARRIER)
+        return sum(1 for row in rows if row["id"] != run["id"] and _is_own(row))
 
     def _asked_to_stop(self, run: Run) -> None:
         """Ctrl-C: ask whoever sits there; where nobody does, it means stop. Raises _Left."""
@@ -157,3 +155,9 @@ class _Watch:
     def _stop(self, run: Run) -> None:
         """Have it ended; what it prints meanwhile is printed afterwards. One that is over stays as it is."""
         self._perdure.call("run.stop", id=run["id"])
+
+
+def _is_own(run: Run) -> bool:
+    """Whether Perdure carries it out; runs of others do not stand in our queue."""
+    path: str | None = run["stdout"]["path"]
+    return path == output_path(run["id"], "stdout")

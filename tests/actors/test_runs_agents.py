@@ -326,7 +326,7 @@ async def test_a_run_of_perdures_own_is_not_put_by_others_and_a_foreign_one_is_n
         run = await executed(core)
         with pytest.raises(Conflict):
             await core.ask("runs", record.RunPut(run=record.WholeRun(id=run["id"], status="exited")))
-        put = record.WholeRun(id="foreign", status="queued", carrier="perdure")
+        put = record.WholeRun(id="foreign", status="queued")
         await core.ask("runs", record.RunPut(run=put))
         with pytest.raises(Conflict):
             await core.ask("runs", ask.RunStop(id="foreign"))

@@ -61,7 +61,8 @@ def test_a_command_becomes_a_task_and_its_run_in_one_line(bench: Bench) -> None:
     made = row(bench, "tasks", run["task_id"])
     assert (made["description"], made["tool"], made["max_attempts"]) == ("ls 'a b'", "SHELL", 2)
     assert made["metadata"] == {"argv": ["ls", "a b"], "env": {"A": "1"}, "timeout_s": 5}
-    assert (run["carrier"], run["cwd"], run["argv"]) == ("perdure", "/state", ["ls", "a b"])
+    assert (run["cwd"], run["argv"]) == ("/state", ["ls", "a b"])
+    assert run["stdout"]["path"] == f"logs/run_{run['id']}.stdout.log"
 
 
 def test_a_template_is_filled_and_its_session_known_beforehand(bench: Bench) -> None:

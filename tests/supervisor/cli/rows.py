@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from actors.model.run import CARRIER, Run
+from actors.model.run import Run, Stream, output_path
 from actors.model.session import Session
 from actors.model.task import LogEntry, Task
 
@@ -41,5 +41,6 @@ def session(id: str = SESSION_ID, **members: Any) -> dict[str, Any]:
 
 def run_row(id: str = RUN_ID, **members: Any) -> dict[str, Any]:
     """A row of a run that Perdure carries out."""
-    made = Run(id=id, task_id="fix-login", tool="SHELL", argv=("make", "test"), cwd="/work", carrier=CARRIER)
+    stdout = Stream(path=output_path(id, "stdout"))
+    made = Run(id=id, task_id="fix-login", tool="SHELL", argv=("make", "test"), cwd="/work", stdout=stdout)
     return {**json.loads(json.dumps(attrs.asdict(made))), **members}
