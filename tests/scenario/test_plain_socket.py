@@ -342,6 +342,57 @@ def _run_list(wire: Wire) -> None:
     assert found["next_cursor"] is None
 
 
+@scene("run.exec")
+def _run_exec(wire: Wire) -> None:
+    run = wire.call("run.exec", argv=["true"])
+    assert run.keys() == RUN
+    assert (run["tool"], run["argv"], run["attempt"]) == ("SHELL", ["true"], 1)
+    assert wire.call("task.get", id=run["task_id"])["metadata"]["argv"] == ["true"]
+
+
+@scene("run.start")
+def _run_start(wire: Wire) -> None:
+    task = made(wire, tool="SHELL", metadata={"argv": ["true"]})
+    run = wire.call("run.start", task_id=task["id"])
+    assert run.keys() == RUN
+    assert run["task_id"] == task["id"]
+
+
+@scene("run.stop")
+def _run_stop(wire: Wire) -> None:
+    run = wire.call("run.exec", argv=["sleep", "600"])
+    stopped = wire.call("run.stop", id=run["id"], grace_s=5)
+    assert stopped["status"] == "cancelled"
+    assert wire.call("task.get", id=run["task_id"])["status"] == "cancelled"
+
+
+@scene("run.output")
+def _run_output(wire: Wire) -> None:
+    run = wire.call("run.exec", argv=["echo", "hello"])
+    _output_followed(wire, run["id"])
+    read = {"id": run["id"], "stream": "stdout", "offset": 1, "limit": 4}
+    assert wire.call("run.output", **read) == {"data": "ello", "next_offset": 5, "eof": False}
+    assert wire.call("run.output", **read, encoding="base64")["data"] == "ZWxsbw=="
+
+
+@scene("output.subscribe")
+def _output_subscribe(wire: Wire) -> None:
+    run = wire.call("run.exec", argv=["echo", "hello"])
+    assert _output_followed(wire, run["id"]) == "hello\n"
+
+
+def _output_followed(wire: Wire, run_id: str) -> str:
+    """What a run prints on stdout, followed to its end."""
+    wire.call("output.subscribe", id=run_id, stream="stdout")
+    said = ""
+    while True:
+        note = wire.notifications.popleft() if wire.notifications else wire.line()
+        if note["method"] == "output":
+            said += note["params"]["data"]
+            if note["params"]["eof"]:
+                return said
+
+
 @scene("event.record")
 def _event_record(wire: Wire) -> None:
     event = wire.call("event.record", type="deploy:done", message="version 4", detail={"to": ["a", "b"]})
