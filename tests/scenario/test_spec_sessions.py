@@ -355,9 +355,10 @@ class TestList:
     def test_the_most_recently_accessed_comes_first_on_request(self, wire: Wire) -> None:
         where = place()
         one, two, three = (made(wire, working_directory=where) for _ in range(3))
+        latest = wire.call("session.get", id=three)["last_accessed_at"]
         for touched in (two, three, one):
-            before = wire.call("session.get", id=touched)["last_accessed_at"]
-            load_later(wire, touched, before)
+            load_later(wire, touched, latest)
+            latest = wire.call("session.get", id=touched)["last_accessed_at"]
         rows = wire.call("session.list", working_directory=where, order="last_accessed")["sessions"]
         assert [row["id"] for row in rows] == [one, three, two]
         assert [row["last_accessed_at"] for row in rows] == sorted(
