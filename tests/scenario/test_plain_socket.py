@@ -384,13 +384,13 @@ def _output_subscribe(wire: Wire) -> None:
 def _output_followed(wire: Wire, run_id: str) -> str:
     """What a run prints on stdout, followed to its end."""
     wire.call("output.subscribe", id=run_id, stream="stdout")
-    said = ""
+    said: list[str] = []
     while True:
         note = wire.notifications.popleft() if wire.notifications else wire.line()
         if note["method"] == "output":
-            said += note["params"]["data"]
+            said.append(note["params"]["data"])
             if note["params"]["eof"]:
-                return said
+                return "".join(said)
 
 
 @scene("event.record")
