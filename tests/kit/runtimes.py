@@ -20,6 +20,8 @@ import msgspec
 import trio
 
 from actors.decisions.batch import method_of
+from actors.decisions.decision import NOTHING
+from actors.domain import Own
 from actors.kernel.clock import Clock
 from actors.kernel.ref import Ref
 from actors.messages.request import Delivery, Done, Outcome, Request
@@ -28,7 +30,7 @@ from supervisor.config.loading import from_wire, to_wire
 from supervisor.config.schema import Config
 from supervisor.root.control import ControlChannel, News, Order, Ready, Stop
 from supervisor.root.runtime_side import RuntimeLink
-from supervisor.runtime.assembly import Assembly, Birth
+from supervisor.runtime.assembly import DOMAIN, Assembly, Birth
 from supervisor.runtime.life import Runtime
 from supervisor.tree.chaos import Harm
 from supervisor.tree.view import ChildView
@@ -156,7 +158,8 @@ class Running:
         sent = Sent(request)
 
         def reply(outcome: Outcome) -> None:
-            self.disk.note("answer", ref)
+            if not isinstance(params, Own):
+                self.disk.note("answer", ref)
             sent.take(outcome)
 
         request.reply = reply
@@ -182,6 +185,16 @@ class Running:
     async def until_up(self, actor: str, incarnation: int) -> None:
         """Wait until this incarnation of an actor, or a later one, serves."""
         await self.until(lambda: self.state(actor) == "running" and self.view(actor).incarnation >= incarnation)
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way that the actors do by themselves."""
+        await self.until(lambda: self.assembly.ledger.tables.row("daemon", "daemon") is not None)
+        await self.until(lambda: not self.assembly._subscriptions.unrecorded)
+        nothing = [self.sent(Own(lambda _draft, _at: NOTHING)) for _ in DOMAIN]
+        for name, one in zip(DOMAIN, nothing, strict=True):
+            assert self.assembly.mailboxes[name].offer([one.request]) == 1
+        for one in nothing:  # answered behind whatever its actor has handed on
+            await one.outcome()
 
     # The root
 
@@ -273,6 +286,7 @@ async def running_runtime(
                 if wait_ready:
                     await running.until(lambda: running.ended.is_set() or running.heard(Ready))
                     assert running.heard(Ready), running.news
+                    await running.settle()
                 try:
                     yield running
                 finally:
