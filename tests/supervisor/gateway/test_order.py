@@ -9,6 +9,8 @@ import trio.testing
 from supervisor.gateway.limits import Limits
 from tests.kit.gateway_harness import Harness, call, create, serving
 
+SESSION = "11111111-2222-4333-8444-555555555555"
+
 
 def seen(server: Harness) -> list[str]:
     """What has reached any actor, by the description or id that tells which command it was."""
@@ -51,7 +53,7 @@ async def test_a_mutation_for_another_actor_waits(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         client = await server.client()
         server.actors["tasks"].hold()
-        await client.send(create(1, "t1"), call("session.close", 2, id="s"), create(3, "t3"))
+        await client.send(create(1, "t1"), call("session.close", 2, id=SESSION), create(3, "t3"))
         await settled()
         assert seen(server) == ["t1"]
         server.actors["tasks"].let_go()
@@ -63,9 +65,9 @@ async def test_a_mutation_waits_for_queries_at_other_actors(tmp_path: Path) -> N
     async with serving(tmp_path) as server:
         client = await server.client()
         server.actors["sessions"].hold()
-        await client.send(call("session.get", 1, id="s"), call("task.get", 2, id="t"), create(3, "t3"))
+        await client.send(call("session.get", 1, id=SESSION), call("task.get", 2, id="t"), create(3, "t3"))
         await settled()
-        assert sorted(seen(server)) == ["s", "t"]
+        assert sorted(seen(server)) == [SESSION, "t"]
         server.actors["sessions"].let_go()
         assert set(await client.replies(3)) == {1, 2, 3}
 
@@ -96,7 +98,7 @@ async def test_connections_do_not_wait_for_each_other(tmp_path: Path) -> None:
         server.actors["tasks"].hold()
         await busy.send(create(1))
         await settled()
-        await other.send(call("session.get", 2, id="s"))
+        await other.send(call("session.get", 2, id=SESSION))
         assert (await other.reply())["id"] == 2
         server.actors["tasks"].let_go()
         assert (await busy.reply())["id"] == 1
@@ -189,7 +191,7 @@ async def test_a_full_mailbox_does_not_hold_back_commands_for_other_actors(tmp_p
         server.actors["tasks"].hold()
         await busy.send(*(create(n) for n in range(10)))
         await settled()
-        await other.send(call("session.get", 1, id="s"))
+        await other.send(call("session.get", 1, id=SESSION))
         assert (await other.reply())["id"] == 1
         server.actors["tasks"].let_go()
         assert len(await busy.replies(10)) == 10
