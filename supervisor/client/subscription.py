@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -107,11 +108,10 @@ class Subscription:
         request = exchange.call(method, params)
         (call_id,) = request.ids
         before: list[dict[str, Any]] = []
-        try:
+        # A broken stream is no reason to stop here: the server may have said why before it closed.
+        with contextlib.suppress(trio.BrokenResourceError):
             if self._stream is not None:
                 await self._stream.send_all(request.line)
-        except trio.BrokenResourceError:
-            pass  # the server may have said why before it closed
         while (message := await self._next()) is not None:
             if message.get("id") == call_id or ("error" in message and message.get("id") is None):
                 self._messages.extendleft(reversed(before))

@@ -6,6 +6,7 @@ lost begins again and sends everything that is not answered once more, in the or
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -157,13 +158,12 @@ class TrioClient:
         inbox = Inbox()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_what_waits, stream)
-            try:
+            # A connection that breaks is lost, as one that ends is.
+            with contextlib.suppress(trio.BrokenResourceError, OSError):
                 while data := await stream.receive_some(_READ_BYTES):
                     anything = True
                     for message in inbox.feed(data):
                         self._take(message)
-            except (trio.BrokenResourceError, OSError):
-                pass  # lost, as at the end of the stream
             nursery.cancel_scope.cancel()
         return anything
 

@@ -7,12 +7,11 @@ failure looks. Any other subtype than `success` is a failure too (`error_during_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
-from actors.messages.agents import Stream
 from actors.running.parsing import Noticed, Reported, SessionNamed
-from supervisor.parsers.json_lines import JsonLines, text_of
+from supervisor.parsers.json_lines import JsonLinesParser, text_of
 
 KEPT: Final = (
     "subtype",
@@ -26,24 +25,15 @@ KEPT: Final = (
 """Members of the result line that the task's result keeps, beside its text."""
 
 
-class ClaudeStreamJson:
+class ClaudeStreamJson(JsonLinesParser):
     """See `actors.running.parsing.Parser`."""
 
     def __init__(self) -> None:
-        self._lines = JsonLines()
+        super().__init__()
         self._session: str | None = None
 
-    def feed(self, stream: Stream, data: bytes) -> Sequence[Noticed]:
-        """Take bytes; what is told on stderr is for people."""
-        if stream != "stdout":
-            return ()
-        return [noticed for line in self._lines.feed(data) for noticed in self._look(line)]
-
-    def finish(self) -> Sequence[Noticed]:
-        """Take the end."""
-        return [noticed for line in self._lines.finish() for noticed in self._look(line)]
-
-    def _look(self, line: dict[str, Any]) -> Iterator[Noticed]:
+    def look(self, line: dict[str, Any]) -> Iterator[Noticed]:
+        """See `JsonLinesParser`."""
         session = text_of(line.get("session_id"))
         if session is not None and session != self._session:
             self._session = session

@@ -7,32 +7,22 @@ status says so; an item of type `error` is a remark.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from actors.messages.agents import Stream
 from actors.running.parsing import Noticed, Reported, SessionNamed, Warned
-from supervisor.parsers.json_lines import JsonLines, text_of
+from supervisor.parsers.json_lines import JsonLinesParser, text_of
 
 
-class CodexJsonl:
+class CodexJsonl(JsonLinesParser):
     """See `actors.running.parsing.Parser`."""
 
     def __init__(self) -> None:
-        self._lines = JsonLines()
+        super().__init__()
         self._said: str | None = None
 
-    def feed(self, stream: Stream, data: bytes) -> Sequence[Noticed]:
-        """Take bytes; what is told on stderr is for people."""
-        if stream != "stdout":
-            return ()
-        return [noticed for line in self._lines.feed(data) for noticed in self._look(line)]
-
-    def finish(self) -> Sequence[Noticed]:
-        """Take the end."""
-        return [noticed for line in self._lines.finish() for noticed in self._look(line)]
-
-    def _look(self, line: dict[str, Any]) -> Iterator[Noticed]:
+    def look(self, line: dict[str, Any]) -> Iterator[Noticed]:
+        """See `JsonLinesParser`."""
         match line.get("type"):
             case "thread.started":
                 thread = text_of(line.get("thread_id"))

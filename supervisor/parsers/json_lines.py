@@ -6,10 +6,14 @@ print them. Lines are split at the newline only (U+2028 and carriage returns sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import orjson
+
+from actors.messages.agents import Stream
+from actors.running.parsing import Noticed
 
 LINE_BYTES_MAX: Final = 16 << 20
 """A longer line is not looked into: a result that long is no result. It bounds what one agent can make us hold."""
@@ -53,6 +57,27 @@ class JsonLines:
         if len(self._half) > self._line_bytes_max:
             self._half.clear()
             self._skipping = True
+
+
+class JsonLinesParser(ABC):
+    """What the parsers of JSON lines have in common; each says what it notices in one object."""
+
+    def __init__(self) -> None:
+        self._lines = JsonLines()
+
+    def feed(self, stream: Stream, data: bytes) -> Sequence[Noticed]:
+        """See `actors.running.parsing.Parser`; what is told on stderr is for people."""
+        if stream != "stdout":
+            return ()
+        return [noticed for line in self._lines.feed(data) for noticed in self.look(line)]
+
+    def finish(self) -> Sequence[Noticed]:
+        """See `actors.running.parsing.Parser`."""
+        return [noticed for line in self._lines.finish() for noticed in self.look(line)]
+
+    @abstractmethod
+    def look(self, line: dict[str, Any]) -> Iterator[Noticed]:
+        """Yield what there is to notice in one object."""
 
 
 def _object(line: bytes) -> Iterator[dict[str, Any]]:

@@ -106,37 +106,18 @@ class Assembly:
     ) -> None:
         config = birth.config
         self._birth = birth
+        self._clock = clock
         self._disk = disk or Disk()
         self.mailboxes = {name: Mailbox(name, LETTERS_MAX) for name in DOMAIN}
         self.mailboxes["writer"] = Mailbox("writer", WRITER_LETTERS_MAX)
-        refs = {name: Ref(mailbox) for name, mailbox in self.mailboxes.items()}
+        self._refs = {name: Ref(mailbox) for name, mailbox in self.mailboxes.items()}
         self.ledger = Ledger(recent=RecentLines(max(1, config.events.cache_size)))
         tally = Tally()
         metrics = RuntimeMetrics(tally, self.ledger, self.mailboxes)
         self.storage_settings = storage_settings(config)
-        self.desk = Desk(
-            mailbox=self.mailboxes["writer"],
-            ledger=self.ledger,
-            clock=clock,
-            settings=writer_settings(config),
-            events=refs["events"],
-            runs=refs["runs"],
-            open_store=self._open_store,
-            observer=metrics,
-            give_up=give_up,
-            log=get_logger("persistence:writer"),
-        )
+        self.desk = self._desk(metrics, give_up)
         self.watch = Watch(interval_s=config.state.autosave_interval_s, pid=birth.root_pid, started_at=birth.started_at)
-        self.places = {
-            name: Place(
-                mailbox=self.mailboxes[name],
-                writer=refs["writer"],
-                ledger=self.ledger,
-                clock=clock,
-                rules=rules(config, birth.state_path),
-            )
-            for name in DOMAIN
-        }
+        self.places = {name: self._place(name) for name in DOMAIN}
         self.office = Office(
             config=config,
             state_path=birth.state_path,
@@ -146,7 +127,7 @@ class Assembly:
             clock=clock,
             ledger=self.ledger,
             mailboxes=self.mailboxes,
-            writer=refs["writer"],
+            writer=self._refs["writer"],
             tally=tally,
             metrics=metrics,
             ask_shutdown=ask_shutdown,
@@ -155,18 +136,17 @@ class Assembly:
             socket_path=str(birth.listener.getsockname()),
         )
         self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
-        self.link = _link(birth.doors, refs["runs"])
+        self.link = _link(birth.doors, self._refs["runs"])
         self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of)
         metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
         self.gateway = Gateway(
             listener=birth.listener,
-            actors={name: refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
+            actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
             local=local_methods(self.office),
             crashed=_gateway_crashed,
             limits=gateway_limits(config),
             observer=tally,
         )
-        self._refs = refs
         self.spec = self._spec()
 
     def take_live(self, config: Config) -> None:
@@ -185,6 +165,29 @@ class Assembly:
             mailbox.close(ShuttingDown("Perdure has stopped"))
         self.hall.close(ShuttingDown("Perdure has stopped"))
         self.desk.close()
+
+    def _desk(self, metrics: RuntimeMetrics, give_up: Callable[[str], None]) -> Desk:
+        return Desk(
+            mailbox=self.mailboxes["writer"],
+            ledger=self.ledger,
+            clock=self._clock,
+            settings=writer_settings(self._birth.config),
+            events=self._refs["events"],
+            runs=self._refs["runs"],
+            open_store=self._open_store,
+            observer=metrics,
+            give_up=give_up,
+            log=get_logger("persistence:writer"),
+        )
+
+    def _place(self, name: str) -> Place:
+        return Place(
+            mailbox=self.mailboxes[name],
+            writer=self._refs["writer"],
+            ledger=self.ledger,
+            clock=self._clock,
+            rules=rules(self._birth.config, self._birth.state_path),
+        )
 
     def _open_store(self) -> DiskStore:
         config = self._birth.config
