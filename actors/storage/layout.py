@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from actors.model.run import output_path
 from actors.storage.files import TEMPORARY_MARK, Disk
 
 FORMAT_VERSION: Final = "2.0.0"
@@ -180,7 +181,7 @@ class Layout:
 
     def run_log(self, run_id: str, stream: str) -> Path:
         """Return the path of what a run wrote on `stream` (stdout or stderr)."""
-        return self.root / "logs" / f"run_{_safe(run_id)}.{_safe(stream)}.log"
+        return self.root / output_path(_safe(run_id), _safe(stream))
 
     def report_file(self, report_id: str) -> Path:
         """Return the path of the report."""
