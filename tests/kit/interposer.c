@@ -2,12 +2,12 @@
  * An LD_PRELOAD library that counts the system calls by which Perdure changes the world, and spoils chosen ones.
  *
  * One counter, in a file that is mapped by every process it is given to, counts calls that change something below one
- * folder (files of the state directory, sockets bound there) over all processes and threads. When it reaches `at`, the
- * call fails, is done by half, comes back short, waits, or the process dies before, within or after it; and so for the
- * next `times` calls (0: until the plan is changed). Every call is written into a log in the same file. The plan can be
- * changed while processes run.
+ * folder (files of the state directory, sockets bound there) over all processes and threads. When it reaches a fault's
+ * `at`, the call fails, is done by half, comes back short, waits, or the process dies before, within or after it; and so
+ * does every `every`-th call from there on, `times` in all (0: until the plan is changed). Every call is written into a
+ * log in the same file. The plan can be changed while processes run.
  *
- * The layout of `struct control` and of `struct entry` is known to interposer.py, which makes the file.
+ * The layout of the three structures is known to interposer.py, which makes the file.
  * A process takes part when INTERPOSER_FILE names the file and INTERPOSER_KIND, if set, occurs in its command line, or
  * when it calls interposer_arm.
  */
@@ -43,18 +43,25 @@ enum call {
 
 enum action { NOTHING, FAIL, FAIL_AFTER, HALF_THEN_FAIL, KILL_BEFORE, KILL_AFTER, HALF_THEN_KILL, SHORT, DELAY };
 
-struct control {
-    uint64_t counter;     /* matching calls so far */
-    uint64_t at;          /* the first call that is spoiled, from 1 */
-    uint64_t times;       /* how many are; 0: until the plan is changed */
-    uint64_t hits;        /* how many were */
-    uint64_t calls;       /* bit by enum call: which calls match */
+struct fault {
+    uint64_t at;          /* the first call that is spoiled, from 1; 0: none */
+    uint64_t every;
+    uint64_t times;
     uint32_t action;
     int32_t error;        /* errno of a failure */
     uint32_t delay_ms;
     uint32_t taken_bytes; /* how much of a write by half is done; 0: half of it */
+};
+
+#define FAULTS 4
+
+struct control {
+    uint64_t counter;     /* matching calls so far */
+    uint64_t hits;        /* how many were spoiled */
+    uint64_t calls;       /* bit by enum call: which calls match */
     uint32_t log_max;
     uint32_t pairs;       /* whether unnamed sockets match too: those between Perdure's own processes */
+    struct fault faults[FAULTS];
     char folder[FOLDER_BYTES];
     char where[FOLDER_BYTES]; /* what a matching path must contain */
 };
@@ -62,8 +69,8 @@ struct control {
 struct entry {
     uint32_t call;
     uint32_t process;
-    uint32_t thread;
-    uint32_t hit;
+    uint32_t hit;         /* what became of it: enum action */
+    int32_t error;
     int64_t size;
     char path[PATH_BYTES]; /* below the folder; of a rename or link, the new name */
 };
@@ -149,32 +156,43 @@ static void wait_ms(uint32_t delay_ms) {
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
-/* Count a call and say what is to become of it. */
+static const struct fault *fault_at(uint64_t number) {
+    for (int i = 0; i < FAULTS; i++) {
+        const struct fault *fault = &control->faults[i];
+        if (fault->at == 0 || number < fault->at || (number - fault->at) % fault->every != 0) continue;
+        if (fault->times == 0 || (number - fault->at) / fault->every < fault->times) return fault;
+    }
+    return NULL;
+}
+
+/* Count a call and say what is to become of it; the fault goes to `spoiled`. */
+static __thread const struct fault *spoiled;
+
 static enum action judge(enum call call, const char *path, int64_t size) {
     int error = errno;
     if (path == NULL || !(control->calls >> call & 1)) return NOTHING;
     if (control->where[0] != '\0' && strstr(path, control->where) == NULL) return NOTHING;
     uint64_t number = __atomic_add_fetch(&control->counter, 1, __ATOMIC_SEQ_CST);
-    uint64_t at = control->at, times = control->times;
-    int hit = control->action != NOTHING && at != 0 && number >= at && (times == 0 || number < at + times);
+    const struct fault *fault = fault_at(number);
     if (number <= control->log_max) {
         struct entry *entry = &entries[number - 1];
         entry->call = call;
         entry->process = (uint32_t)getpid();
-        entry->thread = (uint32_t)syscall(SYS_gettid);
-        entry->hit = (uint32_t)hit;
+        entry->hit = fault == NULL ? 0 : fault->action;
+        entry->error = fault == NULL ? 0 : fault->error;
         entry->size = size;
         strncpy(entry->path, path, PATH_BYTES - 1);
     }
     errno = error;
-    if (!hit) return NOTHING;
+    spoiled = fault;
+    if (fault == NULL) return NOTHING;
     __atomic_add_fetch(&control->hits, 1, __ATOMIC_SEQ_CST);
-    if (control->action == KILL_BEFORE) die();
-    if (control->action == DELAY) { wait_ms(control->delay_ms); errno = error; return NOTHING; }
-    return control->action;
+    if (fault->action == KILL_BEFORE) die();
+    if (fault->action == DELAY) { wait_ms(fault->delay_ms); errno = error; return NOTHING; }
+    return fault->action;
 }
 
-static int refused(void) { errno = control->error; return -1; }
+static int refused(void) { errno = spoiled->error; return -1; }
 
 /* What follows a call that was done as it should be. */
 #define DONE(action, result) do { \
@@ -183,7 +201,7 @@ static int refused(void) { errno = control->error; return -1; }
     return (result); } while (0)
 
 static size_t taken(size_t size) {
-    size_t some = control->taken_bytes == 0 ? size / 2 : control->taken_bytes;
+    size_t some = spoiled == NULL || spoiled->taken_bytes == 0 ? size / 2 : spoiled->taken_bytes;
     return size == 0 ? 0 : some >= size ? size - 1 : some;
 }
 
@@ -316,10 +334,10 @@ int posix_fallocate(int descriptor, off_t offset, off_t size) {
     REAL(posix_fallocate); PLACE;
     if (control == NULL) return real_posix_fallocate(descriptor, offset, size);
     enum action action = judge(FALLOCATE, AT(descriptor), 0);
-    if (action == FAIL || action == HALF_THEN_FAIL) return control->error;
+    if (action == FAIL || action == HALF_THEN_FAIL) return spoiled->error;
     int result = real_posix_fallocate(descriptor, offset, size);
     if (action == KILL_AFTER || action == HALF_THEN_KILL) die();
-    return action == FAIL_AFTER && result == 0 ? control->error : result;
+    return action == FAIL_AFTER && result == 0 ? spoiled->error : result;
 }
 
 int posix_fallocate64(int descriptor, off64_t offset, off64_t size) { return posix_fallocate(descriptor, offset, size); }

@@ -1,7 +1,7 @@
 """The interposer's Python side: builds the C library once, writes its plan, reads its log.
 
     interposer = Interposer(file, folder)          # one counter over all processes that are given it
-    interposer.spoil(at=17, action=Action.KILL_BEFORE)
+    interposer.spoil(Fault(Action.KILL_BEFORE, at=17))
     … processes run with interposer.environment("supervisor.boot") …
     interposer.log()                               # every call there was: what, where, by whom, spoiled or not
 """
@@ -26,10 +26,14 @@ SOURCE: Final = Path(__file__).with_suffix(".c")
 LOG_MAX: Final = 16_384
 """Calls that the log holds: several times what a workload makes."""
 
-_HEAD: Final = struct.Struct("=QQQQQIiIIII256s256s")
-_ENTRY: Final = struct.Struct("=IIIIq232s")
-_HITS_AT: Final = 24
-_PLAN_AT: Final = 8
+FAULTS_MAX: Final = 4
+
+_FAULT: Final = struct.Struct("=QQQIiII")
+_COUNTS: Final = struct.Struct("=QQQII")
+_PATHS: Final = struct.Struct("=256s256s")
+_PLAN: Final = slice(_COUNTS.size, _COUNTS.size + FAULTS_MAX * _FAULT.size)
+_HEAD_BYTES: Final = _PLAN.stop + _PATHS.size
+_ENTRY: Final = struct.Struct("=IIIiq232s")
 
 
 class Call(IntEnum):
@@ -85,6 +89,28 @@ class Action(IntEnum):
 
 
 @frozen
+class Fault:
+    """What happens to the `at`-th matching call, and to every `every`-th after it, `times` in all.
+
+    `times` 0 is until the plan changes. `taken_bytes` is how much of a call by half is done (0: half).
+    """
+
+    action: Action
+    at: int
+    times: int = 1
+    every: int = 1
+    error: int = errno.EIO
+    delay_ms: int = 0
+    taken_bytes: int = 0
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        error = "" if self.action.kills else f" {errno.errorcode.get(self.error, self.error)}"
+        again = "" if self.times == 1 else f", {self.times} times, every {self.every}"
+        return f"{self.action.name}{error} at {self.at}{again}, {self.taken_bytes or 'half'} taken"
+
+
+@frozen
 class Seen:
     """One call in the log."""
 
@@ -93,13 +119,15 @@ class Seen:
     path: str
     """Below the folder."""
     process: int
-    thread: int
     size: int
-    is_hit: bool
+    action: Action
+    """What became of it."""
+    error: int
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"call {self.number}, {self.call.name.lower()} {self.path}"
+        spoiled = "" if self.action is Action.NOTHING else f" ({self.action.name})"
+        return f"call {self.number}, {self.call.name.lower()} {self.path}{spoiled}"
 
 
 @functools.cache
@@ -140,7 +168,7 @@ class Interposer:
         self.file = file
         self._folder = folder
         with file.open("xb") as made:
-            made.truncate(_HEAD.size + LOG_MAX * _ENTRY.size)
+            made.truncate(_HEAD_BYTES + LOG_MAX * _ENTRY.size)
         with file.open("r+b") as opened:
             self._map = mmap.mmap(opened.fileno(), 0)
         self.spoil()
@@ -150,35 +178,28 @@ class Interposer:
         self._map.close()
 
     def spoil(
-        self,
-        action: Action = Action.NOTHING,
-        at: int = 0,
-        *,
-        times: int = 1,
-        error: int = errno.EIO,
-        calls: frozenset[Call] = EVERY_CALL,
-        where: str = "",
-        pairs: bool = False,
-        delay_ms: int = 0,
-        taken_bytes: int = 0,
+        self, *faults: Fault, calls: frozenset[Call] = EVERY_CALL, where: str = "", pairs: bool = False
     ) -> None:
-        """Forget what was counted, and spoil from the `at`-th matching call on (0: only count) so many `times`.
+        """Forget what was counted, and spoil by this plan from now on.
 
-        Only `calls` whose path contains `where` match. `times` 0 is until the plan changes. `taken_bytes` is how much
-        of a call by half is done (0: half). `pairs`: unnamed sockets match too, those between Perdure's own processes.
+        Only `calls` whose path contains `where` match. `pairs`: unnamed sockets match too, those between Perdure's own
+        processes.
         """
+        assert len(faults) <= FAULTS_MAX
+        self._map[_PLAN] = bytes(FAULTS_MAX * _FAULT.size)
         mask = functools.reduce(lambda bits, call: bits | 1 << call, calls, 0)
-        head = _HEAD.pack(
-            0, 0, times, 0, mask, action, error, delay_ms, taken_bytes, LOG_MAX, pairs,
-            os.fsencode(self._folder), where.encode(),
-        )  # fmt: skip
-        self._map[: len(head)] = head
-        self._map[len(head) :] = bytes(len(self._map) - len(head))
-        self._map[_PLAN_AT : _PLAN_AT + 8] = struct.pack("=Q", at)  # last: from here on it holds
+        self._map[_PLAN.stop : _HEAD_BYTES] = _PATHS.pack(os.fsencode(self._folder), where.encode())
+        self._map[_HEAD_BYTES:] = bytes(len(self._map) - _HEAD_BYTES)
+        self._map[: _COUNTS.size] = _COUNTS.pack(0, 0, mask, LOG_MAX, pairs)
+        plan = b"".join(
+            _FAULT.pack(one.at, one.every, one.times, one.action, one.error, one.delay_ms, one.taken_bytes)
+            for one in faults
+        )
+        self._map[_PLAN.start : _PLAN.start + len(plan)] = plan
 
     def mend(self) -> None:
         """Spoil nothing from now on; what was counted stays."""
-        self._map[_PLAN_AT : _PLAN_AT + 8] = bytes(8)
+        self._map[_PLAN] = bytes(FAULTS_MAX * _FAULT.size)
 
     @property
     def count(self) -> int:
@@ -188,17 +209,17 @@ class Interposer:
     @property
     def hits(self) -> int:
         """How many of them were spoiled."""
-        return int(struct.unpack_from("=Q", self._map, _HITS_AT)[0])
+        return int(struct.unpack_from("=Q", self._map, 8)[0])
 
     def log(self) -> list[Seen]:
         """Every matching call so far, as far as the log reaches."""
         found = []
         for number in range(1, min(self.count, LOG_MAX) + 1):
-            call, process, thread, hit, size, path = _ENTRY.unpack_from(
-                self._map, _HEAD.size + (number - 1) * _ENTRY.size
+            call, process, hit, error, size, path = _ENTRY.unpack_from(
+                self._map, _HEAD_BYTES + (number - 1) * _ENTRY.size
             )
             where = os.fsdecode(path.rstrip(b"\0"))
-            found.append(Seen(number, Call(call), where, process, thread, size, bool(hit)))
+            found.append(Seen(number, Call(call), where, process, size, Action(hit), error))
         return found
 
     def environment(self, kind: str = "") -> dict[str, str]:

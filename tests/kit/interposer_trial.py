@@ -1,7 +1,7 @@
 """One trial: a directory, the runtimes that a keeper forks on it, a blocking client with a workload, one fault, a check.
 
     with Keeper() as keeper:
-        with keeper.trial(Action.KILL_BEFORE, at=17) as trial:
+        with keeper.trial(Fault(Action.KILL_BEFORE, at=17)) as trial:
             trial.run()        # the whole workload; whatever dies meanwhile is started again
             trial.check()      # each directory that a death left, and the one at the end
 
@@ -30,8 +30,11 @@ from actors.model.errors import PerdureError
 from supervisor.client import Client
 from supervisor.config.loading import to_wire
 from supervisor.config.schema import Config
-from tests.kit.interposer import Action, Interposer, Seen, library
+from tests.kit import tally
+from tests.kit.interposer import Action, Fault, Interposer, Seen, library
+from tests.kit.interposer_order import RULES
 from tests.kit.oracle import Broken, Oracle, Step, Surroundings, Visible, check_directory, recover, steps_of
+from tests.kit.perdure import Wire
 from tests.kit.powerloss import scratch
 from tests.kit.runtimes import config_of
 
@@ -129,9 +132,7 @@ class Keeper:
     @contextlib.contextmanager
     def trial(
         self,
-        action: Action = Action.NOTHING,
-        at: int = 0,
-        *,
+        *faults: Fault,
         steps: Sequence[Step] = WORKLOAD,
         sample: Path | None = SAMPLE_V1,
         crash_at: int = CRASH_AT,
@@ -142,13 +143,15 @@ class Keeper:
     ) -> Iterator[Trial]:
         """Give a trial whose first runtime is about to start on a copy of `sample`, with this plan."""
         with scratch() as folder:
-            state_path = folder / "state"
+            counted = folder / "in"
+            counted.mkdir()
+            state_path = counted / "state"
             if sample is None:
                 state_path.mkdir(mode=0o700)
             else:
                 shutil.copytree(sample, state_path)
-            interposer = Interposer(folder / "interposer", folder)
-            interposer.spoil(action, at, **plan)
+            interposer = Interposer(folder / "interposer", counted)
+            interposer.spoil(*faults, **plan)
             if start is None:
                 start = nothing() if sample is None else migrated()
             trial = Trial(folder, state_path, interposer, Oracle(steps, start), crash_at, self._socket)
@@ -175,7 +178,6 @@ class Trial:
     deaths: list[Death] = Factory(list)
     told: list[str] = Factory(list)
     """The kinds of the errors that the client was told."""
-    replies: list[float] = Factory(list)
     pid: int = 0
     over: bool = False
     ready: int = 0
@@ -184,7 +186,7 @@ class Trial:
     @property
     def socket_path(self) -> str:
         """Where clients connect."""
-        return str(self.folder / "s")
+        return str(self.folder / "in" / "s")
 
     def begin(self, config: Config, mutant: str | None) -> None:
         """Have the keeper start the first runtime."""
@@ -216,12 +218,17 @@ class Trial:
                 if number == self.crash_at:
                     self.kill()
                 self.next_step(client)
-            self.check_files(client)
+            if self.oracle.steps is WORKLOAD:
+                self.check_files(client)
         self.stop()
 
     def client(self) -> Client:
         """Return a blocking client; it waits for the first runtime, and over each death for the next."""
         return Client(self.socket_path, timeout_s=WITHIN_S, wait_s=WITHIN_S)
+
+    def wire(self) -> Wire:
+        """Return a connection that knows nothing but bytes and lines."""
+        return Wire(Path(self.socket_path))
 
     def next_step(self, client: Client) -> None:
         """Carry out the next step, sent again with the same keys until all of it is acknowledged."""
@@ -285,7 +292,13 @@ class Trial:
             raise Broken(f"the report is {report}")
 
     def check(self) -> None:
-        """Check every directory that a death left, and the one at the end."""
+        """Check every directory that a death left, the one at the end, and the order of the calls; count the faults."""
+        log = self.interposer.log()
+        for seen in log:
+            if seen.action is not Action.NOTHING:
+                tally.count("kill points" if seen.action.kills else "injected errors")
+        if broken := [problem for rule in RULES for problem in rule(log)]:
+            raise Broken(f"the order of calls: {broken[0]} ({len(broken)} in all)")
         for death in self.deaths:
             if death.copy is not None:
                 check_directory(self.oracle, death.copy, death.at_s)
@@ -297,7 +310,7 @@ class Trial:
     @property
     def hit(self) -> Seen | None:
         """The first call that was spoiled."""
-        return next((seen for seen in self.interposer.log() if seen.is_hit), None)
+        return next((seen for seen in self.interposer.log() if seen.action is not Action.NOTHING), None)
 
     @property
     def last_words(self) -> str:
@@ -339,6 +352,22 @@ class Trial:
                 self.deaths.append(Death(event["code"], event["at_s"], copy, event["said"]))
             case "over":
                 self.over = True
+
+
+def attempt(keeper: Keeper, *faults: Fault, **more: Any) -> list[str]:
+    """Carry a workload out under these faults and check everything; return what the client was told of.
+
+    Raises `Broken` when a promise is, naming the call that was spoiled.
+    """
+    with keeper.trial(*faults, **more) as trial:
+        try:
+            trial.run()
+            trial.check()
+        except Exception as error:
+            spoiled = f"{'; '.join(map(str, faults))}, first {trial.hit}" if faults else "no fault"
+            told = f"{spoiled}: {error}"
+            raise Broken(f"{told}\n(seed {tally.SEED}) {trial.last_words}") from error
+        return trial.told
 
 
 def nothing() -> Visible:

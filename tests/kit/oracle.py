@@ -21,12 +21,12 @@ from typing import Any, Final
 from attrs import Factory, define, frozen
 
 from actors.model.state import Tables
-from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.storage.verify import verify_directory
 from tests.kit.histories import opened
 from tests.kit.perdure import fingerprint
+from tests.kit.stores import Driver
 
 Visible = dict[str, dict[str, Any]]
 """Noun → id → what is seen of it."""
@@ -54,11 +54,13 @@ class Step:
     commands: Sequence[Command]
 
 
-def steps_of(*given: tuple[str, dict[str, Any]] | list[tuple[str, dict[str, Any]]]) -> list[Step]:
-    """Give each command a key of its own; a list is a burst."""
+def steps_of(
+    *given: tuple[str, dict[str, Any]] | list[tuple[str, dict[str, Any]]], name: str = "step"
+) -> list[Step]:
+    """Give each command a key of its own, which begins with `name`; a list is a burst."""
     bursts = [one if isinstance(one, list) else [one] for one in given]
     return [
-        Step([Command(method, params, f"step-{number}-{part}") for part, (method, params) in enumerate(burst)])
+        Step([Command(method, params, f"{name}-{number}-{part}") for part, (method, params) in enumerate(burst)])
         for number, burst in enumerate(bursts)
     ]
 
@@ -82,7 +84,11 @@ class Oracle:
     """When how many were submitted and acknowledged; monotonic, in seconds."""
 
     def __attrs_post_init__(self) -> None:
-        self._shown.append(copy.deepcopy(self.start))
+        self.restart()
+
+    def restart(self) -> None:
+        """Take `start` as it is now; before the first step."""
+        self._shown = [copy.deepcopy(self.start)]
         for step in self.steps:
             shown = copy.deepcopy(self._shown[-1])
             for command in step.commands:
@@ -271,13 +277,13 @@ EFFECTS: Final[dict[str, Callable[[Visible, Mapping[str, Any]], None]]] = {
 
 
 def recover(root: Path) -> tuple[Visible, Mapping[str, Any], int]:
-    """Recover offline and close; return what can be seen, the report, and the seq."""
-    store: DiskStore = opened(root, Disk())
+    """Recover offline, write what lies behind, and close; return what can be seen, the report, and the seq."""
+    driver = Driver(opened(root, Disk()))
     try:
-        found = store.recover()
-        return visible(found.tables), found.report, found.tables.seq
+        driver.settle_files()
+        return visible(driver.tables), driver.report, driver.tables.seq
     finally:
-        store.close()
+        driver.store.close()
 
 
 def check_directory(oracle: Oracle, root: Path, at_s: float = inf) -> Visible:
