@@ -45,4 +45,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tried = tally.total(report for reports in terminalreporter.stats.values() for report in reports)
     if tried:
         told = ", ".join(f"{number} {what}" for what, number in sorted(tried.items()))
-        terminalreporter.write_line(f"tried: {told}; seed {tally.SEED} (PERDURE_SEED={tally.SEED} tries the same again)")
+        terminalreporter.write_line(
+            f"tried: {told}; seed {tally.SEED} (PERDURE_SEED={tally.SEED} tries the same again)"
+        )

@@ -20,7 +20,8 @@ import pytest
 from tests.kit.interposer import ON_DISK, Action, Call, Fault, Interposer, Seen
 from tests.kit.interposer_mutants import MUTANTS
 from tests.kit.interposer_order import is_segment
-from tests.kit.interposer_trial import CHECKOUT, SAMPLE_V1, Keeper, attempt
+from tests.kit.interposer_trial import CHECKOUT, Keeper, attempt
+from tests.kit.interposer_workload import SAMPLE_V1
 from tests.kit.oracle import Broken, Oracle, Visible, steps_of
 
 ONE: Final = ("task.create", {"id": "a", "description": "x"})
@@ -111,7 +112,7 @@ def test_the_oracle_finds_a_command_that_is_lost_doubled_halved_or_never_submitt
 PROGRAM: Final = """
 import sys
 from pathlib import Path
-from tests.kit.oracle import recover
+from tests.kit.oracle_disk import recover
 from tests.kit.stores import Driver, created, disk_store, session_created
 root = Path(sys.argv[1])
 recover(root)

@@ -15,8 +15,10 @@ import pytest
 from tests.kit.interposer import CARRYING, Action, Call, Fault, Seen
 from tests.kit.interposer_order import is_segment
 from tests.kit.interposer_sample import ONLY, every, sample
-from tests.kit.interposer_trial import WORKLOAD, Keeper, attempt
-from tests.kit.oracle import recover, steps_of
+from tests.kit.interposer_trial import Keeper, attempt
+from tests.kit.interposer_workload import WORKLOAD
+from tests.kit.oracle import steps_of
+from tests.kit.oracle_disk import recover
 from tests.kit.tally import SEED
 
 SHARES = 4
@@ -90,9 +92,14 @@ def test_a_command_whose_reply_was_lost_is_applied_once_when_it_is_sent_again(
 
 @pytest.fixture(scope="module")
 def torn(keeper: Keeper, counted: list[Seen], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose runtime was killed within a write of the journal, after a snapshot."""
-    writes = [seen.number for seen in counted if seen.call is Call.PWRITE and is_segment(seen.path)]
-    with keeper.trial(Fault(Action.HALF_THEN_KILL, writes[-3], taken_bytes=150)) as trial:
+    """A directory whose runtime was killed within a write of the journal, after a snapshot.
+
+    Only writes of the journal are counted, for these come in the same order in every run.
+    """
+    writes = [seen for seen in counted if seen.call is Call.PWRITE and "/journal/" in seen.path]
+    within = max(number for number, seen in enumerate(writes[:-2], 1) if is_segment(seen.path))
+    fault = Fault(Action.HALF_THEN_KILL, within, taken_bytes=150)
+    with keeper.trial(fault, calls=frozenset({Call.PWRITE}), where="/journal/") as trial:
         trial.run()
         left = trial.deaths[-2].copy
         assert left is not None

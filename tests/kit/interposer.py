@@ -1,9 +1,9 @@
 """The interposer's Python side: builds the C library once, writes its plan, reads its log.
 
-    interposer = Interposer(file, folder)          # one counter over all processes that are given it
-    interposer.spoil(Fault(Action.KILL_BEFORE, at=17))
-    … processes run with interposer.environment("supervisor.boot") …
-    interposer.log()                               # every call there was: what, where, by whom, spoiled or not
+interposer = Interposer(file, folder)          # one counter over all processes that are given it
+interposer.spoil(Fault(Action.KILL_BEFORE, at=17))
+… processes run with interposer.environment("supervisor.boot") …
+interposer.log()                               # every call there was: what, where, by whom, spoiled or not
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def library() -> Path | str:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return "there is no C compiler (cc, gcc or clang)"
-    if not os.path.isdir("/proc/self/fd"):
+    if not Path("/proc/self/fd").is_dir():
         return "there is no /proc"
     folder = Path(tempfile.mkdtemp(prefix="perdure-interposer-"))
     target = folder / "interposer.so"
@@ -177,9 +177,7 @@ class Interposer:
         """Let go of the file; it is removed with its folder."""
         self._map.close()
 
-    def spoil(
-        self, *faults: Fault, calls: frozenset[Call] = EVERY_CALL, where: str = "", pairs: bool = False
-    ) -> None:
+    def spoil(self, *faults: Fault, calls: frozenset[Call] = EVERY_CALL, where: str = "", pairs: bool = False) -> None:
         """Forget what was counted, and spoil by this plan from now on.
 
         Only `calls` whose path contains `where` match. `pairs`: unnamed sockets match too, those between Perdure's own

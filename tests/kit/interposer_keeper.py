@@ -1,4 +1,4 @@
-"""A small root for tests: holds a process with every import done, and forks runtimes from it, one trial after the other.
+"""A small root for tests: holds a process with every import done, and forks runtimes from it, one trial at a time.
 
 `python -m tests.kit.interposer_keeper FD`, under LD_PRELOAD of the interposer. The runtimes are the product's own
 (`supervisor.boot.main`); this process plays the root: it says hello, passes a wish to stop on, and when a runtime dies
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import json
 import os
 import select
@@ -38,7 +39,6 @@ from supervisor.root.control import (
     decode_news,
     encode,
 )
-from supervisor.runtime import life as _life  # imported here, so that no runtime has to
 from tests.kit.interposer_mutants import MUTANTS, use_short_pauses
 
 LIVES_MAX: Final = 400
@@ -46,8 +46,6 @@ LIVES_MAX: Final = 400
 
 AGAIN_AFTER_S: Final = 0.01
 """A runtime that could not open its storage is not started again at once."""
-
-assert _life
 
 
 class Trial:
@@ -176,10 +174,10 @@ def _be_runtime(given: dict[str, Any], control: socket.socket) -> None:
         code = boot.main(["--control-fd", str(control.detach())])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:  # noqa: BLE001 - the fork must not run its parent's code after it
+    except BaseException as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise
-    finally:
+    finally:  # the fork must never come to run its parent's code
         sys.stderr.flush()
         os._exit(code)
 
@@ -188,6 +186,7 @@ def main(test_fd: int) -> None:
     """Serve one test process until it closes its end."""
     test = socket.socket(fileno=test_fd)
     trial: Trial | None = None
+    importlib.import_module("supervisor.runtime.life")  # here, so that no runtime has to
     gc.freeze()
     while True:
         ready, _, _ = select.select([test, *([] if trial is None else trial.watched)], [], [])

@@ -1,12 +1,9 @@
-"""One trial: a directory, the runtimes that a keeper forks on it, a blocking client with a workload, one fault, a check.
+"""One trial: a directory, the runtimes that a keeper forks on it, a blocking client with a workload, faults, a check.
 
-    with Keeper() as keeper:
-        with keeper.trial(Fault(Action.KILL_BEFORE, at=17)) as trial:
-            trial.run()        # the whole workload; whatever dies meanwhile is started again
-            trial.check()      # each directory that a death left, and the one at the end
-
-The workload migrates a version-1 directory, crosses snapshots and rotations (by snapshot and by size), is killed in the
-middle, recovers, goes on, and stops in order.
+with Keeper() as keeper:
+with keeper.trial(Fault(Action.KILL_BEFORE, at=17)) as trial:
+trial.run()        # the whole workload; whatever dies meanwhile is started again
+trial.check()      # each directory that a death left, and the one at the end
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -33,15 +31,14 @@ from supervisor.config.schema import Config
 from tests.kit import tally
 from tests.kit.interposer import Action, Fault, Interposer, Seen, library
 from tests.kit.interposer_order import RULES
-from tests.kit.oracle import Broken, Oracle, Step, Surroundings, Visible, check_directory, recover, steps_of
+from tests.kit.interposer_workload import CRASH_AT, SAMPLE_V1, SESSION, WORKLOAD, migrated, nothing
+from tests.kit.oracle import Broken, Oracle, Step, Visible
+from tests.kit.oracle_disk import Surroundings, check_directory
 from tests.kit.perdure import Wire
 from tests.kit.powerloss import scratch
 from tests.kit.runtimes import config_of
 
 CHECKOUT: Final = Path(__file__).parents[2]
-SAMPLE_V1: Final = CHECKOUT / "tests" / "samples" / "state-v1"
-SESSION: Final = "11111111-2222-4333-8444-555555555555"
-OTHER: Final = "99999999-2222-4333-8444-555555555555"
 WITHIN_S: Final = 60.0
 """A fail-safe for what takes milliseconds."""
 PAUSE_S: Final = 0.01
@@ -50,46 +47,6 @@ MAY_BE_TOLD: Final = frozenset({"storage_failed", "read_only", "shutting_down"})
 """What a client may hear of a bad disk; it sends the command again, with the same key."""
 
 SMALL: Final[dict[str, Any]] = {"segment_bytes_max": 4096, "backups_kept": 2, "journal_keep": 0}
-
-
-def _session(session_id: str, *texts: str) -> tuple[str, dict[str, Any]]:
-    about = {"title": "A session", "provider": "anthropic", "model": "m", "working_directory": "/w"}
-    return "session.create", {"id": session_id, **about, "messages": [{"text": text} for text in texts]}
-
-
-def _task(name: str) -> tuple[str, dict[str, Any]]:
-    return "task.create", {"id": name, "description": f"do {name} " + "x" * 300}
-
-
-WORKLOAD: Final[Sequence[Step]] = steps_of(
-    _task("a"),
-    _session(SESSION, "one", "two"),
-    ("batch.apply", {"commands": [
-        {"method": method, "params": params}
-        for method, params in (_task("b"), ("task.start", {"id": "b"}), ("task.log", {"id": "b", "message": "begun"}))
-    ]}),
-    [_task(f"burst-{number}") for number in range(8)],
-    ("state.save", {}),
-    ("task.log", {"id": "b", "message": "half of it"}),
-    ("session.append", {"id": SESSION, "messages": [{"text": "three"}, {"text": "four"}]}),
-    ("log.append", {"session_id": SESSION, "text": "a line of the log\n"}),
-    ("report.save", {"id": "r", "data": {"n": 1}}),
-    ("task.complete", {"id": "b", "result": {"ok": True}}),
-    ("task.delete", {"id": "a"}),
-    _session(OTHER, "soon gone"),
-    ("session.delete", {"id": OTHER}),
-    ("task.update", {"id": "burst-0", "description": "changed " + "y" * 300}),
-    ("event.record", {"type": "oracle", "message": "before the crash"}),
-    ("task.log", {"id": "burst-1", "message": "after the crash"}),
-    ("session.append", {"id": SESSION, "messages": [{"text": "five"}]}),
-    ("session.save", {"id": SESSION, "messages": [{"text": "all new"}]}),
-    ("state.save", {}),
-    ("log.append", {"session_id": SESSION, "text": "another line\n"}),
-    ("session.rename", {"id": SESSION, "title": "Renamed"}),
-    _task("last"),
-)  # fmt: skip
-CRASH_AT: Final = 15
-"""Before this step the runtime is killed, whatever else happens: so every workload holds a recovery with a tail."""
 
 
 @frozen
@@ -110,7 +67,6 @@ class Keeper:
 
     _process: subprocess.Popen[bytes] = field(init=False)
     _socket: socket.socket = field(init=False)
-    _trials: int = 0
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
@@ -269,9 +225,12 @@ class Trial:
             asked = self.heard().pid
             with contextlib.suppress(PerdureError, OSError), Client(self.socket_path, timeout_s=WITHIN_S) as client:
                 client.call("runtime.shutdown")
-            self._hear_until(lambda _event, asked=asked: self.over or (self.serves and self.pid != asked))
+            self._hear_until(partial(self._is_over_or_another_than, asked))
         if self.deaths[-1].code != 0:
             raise Broken(f"the runtime ended with {self.deaths[-1].code}: {self.deaths[-1].said}")
+
+    def _is_over_or_another_than(self, pid: int, _event: dict[str, Any]) -> bool:
+        return self.over or (self.serves and self.pid != pid)
 
     def heard(self) -> Self:
         """Take what the keeper has told up to now."""
@@ -368,15 +327,3 @@ def attempt(keeper: Keeper, *faults: Fault, **more: Any) -> list[str]:
             told = f"{spoiled}: {error}"
             raise Broken(f"{told}\n(seed {tally.SEED}) {trial.last_words}") from error
         return trial.told
-
-
-def nothing() -> Visible:
-    """Return what is seen of an empty directory."""
-    return {"tasks": {}, "sessions": {}, "logs": {}, "reports": {}, "events": {}}
-
-
-def migrated() -> Visible:
-    """Return what is seen of the version-1 sample, migrated without a fault."""
-    with scratch() as folder:
-        shutil.copytree(SAMPLE_V1, folder / "state")
-        return recover(folder / "state")[0]

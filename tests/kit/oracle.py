@@ -1,8 +1,8 @@
 """The fault-free oracle: what clients submitted, what was acknowledged, and what must therefore be on the disk.
 
 A model of a few lines says what each command does to what can be seen; nothing of the product's own code has a part in
-it. After a fault the directory is recovered offline, twice, and what it holds is compared: it must be what the model
-shows after some number of commands, no fewer than were acknowledged, no more than were submitted, each whole.
+it. After a fault (`oracle_disk`) the directory is recovered offline, and what it holds is compared: it must be what the
+model shows after some number of commands, no fewer than were acknowledged, no more than were submitted, each whole.
 
 The parts of one burst (commands sent in one frame, on different rows) may take effect one without the other; those that
 were acknowledged must have.
@@ -11,22 +11,14 @@ were acknowledged must have.
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from pathlib import Path
 from typing import Any, Final
 
 from attrs import Factory, define, frozen
 
-from actors.model.state import Tables
-from actors.storage.files import Disk
-from actors.storage.layout import Layout
-from actors.storage.verify import verify_directory
-from tests.kit.histories import opened
-from tests.kit.perdure import fingerprint
-from tests.kit.stores import Driver
+from supervisor.wire.names import MUTATING
 
 Visible = dict[str, dict[str, Any]]
 """Noun → id → what is seen of it."""
@@ -42,8 +34,8 @@ class Command:
 
     @property
     def with_key(self) -> tuple[str, dict[str, Any]]:
-        """What a client is given; a snapshot changes nothing and takes no key."""
-        key = {} if self.method == "state.save" else {"idempotency_key": self.key}
+        """What a client is given; what changes no row takes no key."""
+        key = {"idempotency_key": self.key} if self.method in MUTATING else {}
         return self.method, {**self.params, **key}
 
 
@@ -54,9 +46,7 @@ class Step:
     commands: Sequence[Command]
 
 
-def steps_of(
-    *given: tuple[str, dict[str, Any]] | list[tuple[str, dict[str, Any]]], name: str = "step"
-) -> list[Step]:
+def steps_of(*given: tuple[str, dict[str, Any]] | list[tuple[str, dict[str, Any]]], name: str = "step") -> list[Step]:
     """Give each command a key of its own, which begins with `name`; a list is a burst."""
     bursts = [one if isinstance(one, list) else [one] for one in given]
     return [
@@ -154,32 +144,6 @@ def difference(expected: Visible, found: Visible) -> str:
     return "; ".join(told[:6]) or "nothing"
 
 
-def visible(tables: Tables) -> Visible:
-    """Return what the model speaks of, as the tables have it."""
-
-    def rows(name: str) -> dict[str, dict[str, Any]]:
-        return {row_id: json.loads(row.encoded) for row_id, row in tables.by_name[name].rows.items()}
-
-    return {
-        "tasks": {
-            name: {
-                "rev": row["rev"],
-                "description": row["description"],
-                "status": row["status"],
-                "logs": [entry["message"] for entry in row["logs"]],
-            }
-            for name, row in rows("tasks").items()
-        },
-        "sessions": {
-            name: {"rev": row["rev"], "title": row["title"], "messages": row["message_count"]}
-            for name, row in rows("sessions").items()
-        },
-        "logs": {name: {"bytes": row["bytes"]} for name, row in rows("logs").items()},
-        "reports": {name: {"rev": row["rev"]} for name, row in rows("reports").items()},
-        "events": {row["message"]: {} for row in rows("events").values() if row["type"] == "oracle"},
-    }
-
-
 # What a command does, as SPEC section 6 has it
 
 
@@ -271,64 +235,3 @@ EFFECTS: Final[dict[str, Callable[[Visible, Mapping[str, Any]], None]]] = {
     "event.record": _event,
     "state.save": lambda _shown, _params: None,
 }
-
-
-# What is on the disk
-
-
-def recover(root: Path) -> tuple[Visible, Mapping[str, Any], int]:
-    """Recover offline, write what lies behind, and close; return what can be seen, the report, and the seq."""
-    driver = Driver(opened(root, Disk()))
-    try:
-        driver.settle_files()
-        return visible(driver.tables), driver.report, driver.tables.seq
-    finally:
-        driver.store.close()
-
-
-def check_directory(oracle: Oracle, root: Path, at_s: float = inf) -> Visible:
-    """Check a directory that nothing runs on (a copy will do; it is recovered): FAULTS' invariant. Raises `Broken`."""
-    torn = torn_ends(root)
-    first, report, seq = recover(root)
-    oracle.check(first, at_s)
-    if set(report["case"]) - set("ABFH"):
-        raise Broken(f"nothing was damaged, and recovery took case {report['case']}: {dict(report)}")
-    second, _, again = recover(root)
-    if (first, seq) != (second, again):
-        raise Broken(f"recovering twice gives two states: {difference(first, second)}, seq {seq} and {again}")
-    kept = b"\n".join(path.read_bytes() for path in sorted((root / "quarantine").rglob("*")) if path.is_file())
-    journal = b"\n".join(path.read_bytes() for path in sorted((root / "journal").glob("*.jsonl")))
-    for end in torn:
-        if end not in kept and end not in journal:
-            raise Broken(f"{len(end)} torn bytes were deleted, and not set aside: {end[:80]!r}")
-    verified = verify_directory(Disk(), Layout(root))
-    if not verified["ok"]:
-        raise Broken(f"after recovery the directory is not sound: {verified['findings']}")
-    return first
-
-
-def torn_ends(root: Path) -> list[bytes]:
-    """Return what follows the last newline of each segment, without zeros: no line, and nobody's to delete."""
-    ends = [path.read_bytes().rstrip(b"\0").rpartition(b"\n")[2] for path in (root / "journal").glob("*.jsonl")]
-    return [end for end in ends if end]
-
-
-@define
-class Surroundings:
-    """What lies beside the state directory, and must stay as it is."""
-
-    folder: Path
-    _before: Mapping[str, str] = Factory(dict)
-
-    @classmethod
-    def planted(cls, folder: Path) -> Surroundings:
-        """Make a folder with things in it that nobody has any business with."""
-        (folder / "deeper").mkdir(parents=True)
-        (folder / "state.json").write_text('{"version": "1.0.0"}')
-        (folder / "deeper" / "journal.jsonl").write_text("not ours\n")
-        return cls(folder, fingerprint(folder))
-
-    def check(self) -> None:
-        """Raise `Broken` when something changed."""
-        if fingerprint(self.folder) != self._before:
-            raise Broken(f"something outside the state directory changed: {self.folder}")
