@@ -40,7 +40,7 @@ class OwnWork:
         self._wake = wake
         self._subjects: dict[str, _Subject] = {}
         self._ready: dict[str, None] = {}
-        """Subjects whose next piece can be proposed, in the order in which they became ready: turns keep their order."""
+        """Subjects whose next piece can be proposed, in the order in which they became ready: turns keep theirs."""
 
     def __contains__(self, subject: str) -> bool:
         return subject in self._subjects

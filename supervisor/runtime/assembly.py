@@ -14,6 +14,7 @@ import math
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -306,6 +307,7 @@ def run_rules(config: Config, state_path: Path) -> RunRules:
         tools=tools_of(config.tools, os.environ),
         env={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
         cwd=str(state_path.parent),
+        results=os.path.join(tempfile.gettempdir(), f"perdure-{os.getuid()}"),  # noqa: PTH118  it becomes text
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -75,12 +76,11 @@ class Watcher:
         task = self.tasks[run["task_id"]]
         if not self._is_free(task):
             self.wrong.append(f"line {seq}: {task['id']} begins before what it waits for is completed")
+        mine = self._urgency(run)
         for run_id, since in self._claimable_since.items():
-            other = self.runs[run_id]
-            if since < seq - PASSED_OVER_LINES and self._urgency(other) < self._urgency(run):
-                self.wrong.append(
-                    f"line {seq}: {task['id']} goes before {other['task_id']}, claimable since {since}: {self._urgency(run)} {self._urgency(other)}"
-                )
+            other = self._urgency(self.runs[run_id])
+            if since < seq - PASSED_OVER_LINES and other < mine:
+                self.wrong.append(f"line {seq}: {mine} goes before {other}, claimable since line {since}")
 
     def _look(self, seq: int) -> None:
         active = {run_id for run_id, run in self.runs.items() if run["status"] in {"starting", "running"}}
@@ -110,8 +110,12 @@ def test_every_task_runs_once_in_its_turn_while_the_runtime_is_killed_at_random(
     ran = tmp_path / "ran"
     ran.touch()
     waits_for = queue(whole, tasks, ran, rng)
+
+    def have_run(number: int) -> bool:
+        return len(ran.read_text().splitlines()) >= number
+
     for done in sorted(rng.sample(range(1, tasks - CONCURRENCY), kills)):
-        eventually(lambda done=done: len(ran.read_text().splitlines()) >= done, f"{done} tasks have run")
+        eventually(partial(have_run, done), f"{done} tasks have run")
         whole.kill_runtime()
 
     def counts() -> Any:
