@@ -24,7 +24,8 @@ from typing import Any, Final
 import attrs
 
 from actors.decisions.decision import NOTHING, At, Decision, patch
-from actors.decisions.runs import AGENT_ERROR, STOPPED, WITHDRAWN, ending_of, queued, tool_named
+from actors.decisions.runs_life import AGENT_ERROR, STOPPED, WITHDRAWN, ending_of
+from actors.decisions.runs_making import queued, tool_named
 from actors.decisions.tasks import RELEASED
 from actors.model.draft import Draft
 from actors.model.errors import PerdureError

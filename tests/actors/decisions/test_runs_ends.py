@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.decisions import runs as decisions
 from actors.decisions.decision import Rules
 from actors.decisions.runs_ends import Ending, ended, verdict
+from actors.decisions.runs_life import dropped, end_asked, identified, order, reported, started
 from actors.messages import runs as ask
 from actors.messages import tasks as task
 from actors.model.errors import PerdureError
@@ -20,8 +20,8 @@ from actors.model.run import ACTIVE, LIVE, Run
 from actors.running.parsing import Reported
 from actors.running.rules import RunRules
 from actors.running.tools import SHELL, SHELL_TOOL, Retry, Tool
-from tests.actors.decisions.test_runs import own, row
 from tests.kit.decided import Bench
+from tests.kit.decided_runs import own, row
 
 GOOD = {"result": {"text": "done"}}
 BAD = {"result": {"text": "no"}, "error": {"kind": "agent_error", "message": "no"}}
@@ -98,7 +98,7 @@ def test_which_failures_are_tried_again_is_configuration(
 def test_an_end_leaves_a_task_alone_that_somebody_else_has_dealt_with() -> None:
     bench = Bench()
     run = bench.do(ask.RunExec(argv=("true",)))
-    own(bench, decisions.order, run_id=run["id"])
+    own(bench, order, run_id=run["id"])
     bench.do(task.TaskComplete(id=run["task_id"], result="by hand"))
     own(bench, ended, run_id=run["id"], ending=exited(1))
     assert [fact.op for fact in bench.lines[-1].facts] == ["run.ended"]
@@ -109,7 +109,7 @@ def test_a_task_whose_tool_is_gone_fails_instead_of_being_tried_again() -> None:
     bench = Bench(rules=Rules(runs=RunRules(tools={"T": Tool(name="T", argv=("t",))})))
     bench.do(task.TaskCreate(id="t", description="d", tool="T"))
     run = bench.do(ask.RunStart(task_id="t"))
-    own(bench, decisions.order, run_id=run["id"])
+    own(bench, order, run_id=run["id"])
     bench.rules = Rules()
     own(bench, ended, run_id=run["id"], ending=GONE)
     found = row(bench, "tasks", "t")
@@ -159,12 +159,12 @@ def play(bench: Bench, which: int, step: tuple[Any, ...]) -> None:
             bench.do(commands[name])
             return
         work: dict[str, tuple[Any, dict[str, Any]]] = {
-            "order": (decisions.order, {}),
-            "drop": (decisions.dropped, {}),
-            "start": (decisions.started, {"pid": 1, "pid_started": 2}),
-            "name": (decisions.identified, {"vendor_session_id": given[0] if given else ""}),
-            "report": (decisions.reported, {"said": given[0] if given else None}),
-            "ask_end": (decisions.end_asked, {"kind": given[0] if given else "", "message": "m"}),
+            "order": (order, {}),
+            "drop": (dropped, {}),
+            "start": (started, {"pid": 1, "pid_started": 2}),
+            "name": (identified, {"vendor_session_id": given[0] if given else ""}),
+            "report": (reported, {"said": given[0] if given else None}),
+            "ask_end": (end_asked, {"kind": given[0] if given else "", "message": "m"}),
             "end": (ended, {"ending": given[0] if given else None}),
         }
         decide, more = work[name]
