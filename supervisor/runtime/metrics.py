@@ -1,7 +1,8 @@
 """Metrics: one prometheus registry per process, read as OpenMetrics text or as JSON (SPEC section 9).
 
-What is counted on the hot path is counted in plain dictionaries (the gateway's tally), or once per batch in distributions;
-everything else is looked up when somebody asks, by a collector over the ledger, the mailboxes and the tree.
+What is counted on the hot path is counted in plain dictionaries (the gateway's tally), or once per batch in
+distributions; everything else is looked up when somebody asks, by a collector over the ledger, the mailboxes and the
+tree.
 """
 
 from __future__ import annotations
