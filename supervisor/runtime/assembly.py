@@ -148,6 +148,8 @@ class Assembly:
             limits=gateway_limits(config),
             observer=tally,
         )
+        self.desk.is_followed = lambda: len(self._subscriptions) > 0
+        self.desk.replying, self.desk.flush = self.gateway.replying, self.gateway.flush
         self.spec = self._spec()
 
     def take_live(self, config: Config) -> None:
