@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
+import attrs
+
 from actors.model.errors import StorageFailed
+from actors.model.room import Room
 from actors.model.state import Limits, Line, Tombstone
 from actors.storage.behind import Behind
 from actors.storage.behind_files import BehindFiles
-from actors.storage.contract import Appended, Cut, JournalSize, MessagesPage, Recovered, Saved, WrittenBehind
+from actors.storage.contract import Appended, Cut, JournalSize, MessagesPage, NoRoom, Recovered, Saved, WrittenBehind
 from actors.storage.files import Disk
-from actors.storage.health import directory_health, listed_backups
+from actors.storage.health import access_problem, directory_health, listed_backups
 from actors.storage.journal import FailedTail, Journal, JournalBroken
 from actors.storage.journal_pages import JournalPages
 from actors.storage.journal_tail import supersede_tail
@@ -94,6 +97,7 @@ class DiskStore:
     def commit(self, bodies: Sequence[bytes]) -> Appended:
         """See `contract.Store`."""
         journal = self._open_journal()
+        self._check_room()
         sync_s = 0.0
         try:
             appended = journal.append_unsynced(bodies)
@@ -112,6 +116,14 @@ class DiskStore:
             self._open_journal().sync()
         except JournalBroken as error:
             _raise_cause(error)
+
+    def room(self) -> Room:
+        """See `contract.Store`."""
+        return Room(
+            free_bytes=self._disk.disk_free_bytes(self._layout.journal),
+            reserve_bytes=self._reserve_bytes(),
+            access_problem=access_problem(self._disk, self._layout),
+        )
 
     def reopen(self, cut: Cut) -> None:
         """See `contract.Store`. Each step may find its work done by an earlier try."""
@@ -162,6 +174,8 @@ class DiskStore:
     def save(self, cut: Cut) -> Saved:
         """See `contract.Store`. When nothing is new since the last snapshot, that one is told and no new one made."""
         if self._saved is not None and self._saved.seq == cut.seq:
+            if self._saved.backup_problem is not None:
+                self._saved = attrs.evolve(self._saved, backup_problem=self._release_backups())
             return self._saved
         begun_s = time.monotonic()
         kept, forgotten = self._sort_tombstones(cut)
@@ -174,13 +188,14 @@ class DiskStore:
             quarantine=self._new_quarantine(),
             backups_kept=1 << 30,
         )
-        self._retention.release_backups(self.settings)
+        backup_problem = self._release_backups()
         self._saved = Saved(
             path=str(written.path),
             seq=cut.seq,
             bytes=written.bytes,
             duration_s=time.monotonic() - begun_s,
             forgotten=forgotten,
+            backup_problem=backup_problem,
         )
         return self._saved
 
@@ -233,6 +248,25 @@ class DiskStore:
         return directory_health(self._disk, self._layout)
 
     # Parts
+
+    def _release_backups(self) -> OSError | None:
+        """Backups that cannot be put in order do not undo the snapshot; those too many are released at the next one."""
+        try:
+            self._retention.release_backups(self.settings)
+        except OSError as error:
+            return error
+        return None
+
+    def _reserve_bytes(self) -> int:
+        """With a reserve wanted, the next snapshot must fit beside it while the present one stays."""
+        kept_bytes = self.settings.disk_reserve_bytes
+        return kept_bytes + (0 if self._saved is None else self._saved.bytes) if kept_bytes else 0
+
+    def _check_room(self) -> None:
+        """Raise NoRoom before a write that would use up the reserve: one system call, a microsecond."""
+        reserve_bytes = self._reserve_bytes()
+        if reserve_bytes and (free_bytes := self._disk.disk_free_bytes(self._layout.journal)) < reserve_bytes:
+            raise NoRoom(Room(free_bytes=free_bytes, reserve_bytes=reserve_bytes))
 
     def _open_journal(self) -> Journal:
         if self._journal is None:
