@@ -8,6 +8,7 @@ refused: after one from `commit`, `sync` or `rotate` the journal is closed for g
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -93,11 +94,11 @@ class Saved:
     """Why the backups could not be put in order behind it: too many stay, or a day's one is not in the archive."""
 
 
-class NoRoom(Exception):
+class NoRoom(OSError):
     """Only the reserve is left of the disk: nothing was written, and the journal is as good as before."""
 
     def __init__(self, room: Room) -> None:
-        super().__init__(room.shortage())
+        super().__init__(errno.ENOSPC, room.shortage())
         self.room = room
 
 

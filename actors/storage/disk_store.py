@@ -65,6 +65,10 @@ class DiskStore:
         """The newest line that was acknowledged."""
         self._saved: Saved | None = None
         """The state.json in place."""
+        self._appended_bytes = 0
+        """To the journal; the commit thread counts."""
+        self._covered_bytes = 0
+        """How many of them the state.json in place covers: the next one may be longer by the rest."""
 
     # The commit thread
 
@@ -92,6 +96,11 @@ class DiskStore:
             duration_s=0.0,
         )
         self._last_seq = opened.recovered.tables.seq
+        self._appended_bytes = sum(
+            self._disk.lstat(segment.path).st_size
+            for segment in self._layout.segments(self._disk)
+            if opened.saved_seq < segment.first_seq <= self._last_seq
+        )
         return opened.recovered
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
@@ -108,6 +117,7 @@ class DiskStore:
         except JournalBroken as error:
             _raise_cause(error)
         self._last_seq = appended.last_seq
+        self._appended_bytes += appended.bytes
         return Appended(first_seq=appended.first_seq, last_seq=appended.last_seq, bytes=appended.bytes, sync_s=sync_s)
 
     def sync(self) -> None:
@@ -164,7 +174,8 @@ class DiskStore:
     # The background thread
 
     def write_behind(self, behind: Behind) -> WrittenBehind:
-        """See `contract.Store`."""
+        """See `contract.Store`; files wait too while the disk is short."""
+        self._check_room()
         return self._files.write(behind)
 
     def sync_behind(self) -> int:
@@ -178,6 +189,7 @@ class DiskStore:
                 self._saved = attrs.evolve(self._saved, backup_problem=self._release_backups())
             return self._saved
         begun_s = time.monotonic()
+        appended_bytes = self._appended_bytes  # what came after the cut is counted as covered too: some batches
         kept, forgotten = self._sort_tombstones(cut)
         written = write_cut(
             self._disk,
@@ -189,6 +201,7 @@ class DiskStore:
             backups_kept=1 << 30,
         )
         backup_problem = self._release_backups()
+        self._covered_bytes = appended_bytes
         self._saved = Saved(
             path=str(written.path),
             seq=cut.seq,
@@ -208,7 +221,8 @@ class DiskStore:
         return self._files.read_log(name, offset, limit)
 
     def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
-        """See `contract.Store`."""
+        """See `contract.Store`; output is no command, but it would use up the reserve all the same."""
+        self._check_room()
         self._files.write_output(run_id, stream, offset, data)
 
     def sync_output(self, run_id: str) -> None:
@@ -260,7 +274,9 @@ class DiskStore:
     def _reserve_bytes(self) -> int:
         """With a reserve wanted, the next snapshot must fit beside it while the present one stays."""
         kept_bytes = self.settings.disk_reserve_bytes
-        return kept_bytes + (0 if self._saved is None else self._saved.bytes) if kept_bytes else 0
+        if not kept_bytes or self._saved is None:
+            return kept_bytes
+        return kept_bytes + self._saved.bytes + self._appended_bytes - self._covered_bytes
 
     def _check_room(self) -> None:
         """Raise NoRoom before a write that would use up the reserve: one system call, a microsecond."""

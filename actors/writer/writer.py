@@ -29,7 +29,7 @@ from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
 from actors.ledger import Mode, Problem
 from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, RowsChanged, Settled
-from actors.messages.questions import ReadArchived, SaveNow, WriteOutput
+from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
 from actors.messages.runtime import StateGet, StateSave
 from actors.model.errors import PerdureError, ReadOnly, StorageFailed, TooLarge
@@ -177,10 +177,7 @@ class Writer:
     def _ask_disk(self, letter: Any) -> None:
         """Serve what is no proposal: a read, a snapshot, a question."""
         asked = letter.message if isinstance(letter, Ask) else getattr(letter, "params", None)
-        if isinstance(asked, WriteOutput) and self._room.is_short:
-            # Output is no command, but it would use up the reserve all the same; agents wait, nothing is dropped.
-            letter.fail(self._refusal())
-        elif isinstance(asked, SaveNow | StateSave):
+        if isinstance(asked, SaveNow | StateSave):
             self._saving.ask(letter)
         elif isinstance(letter, Read):
             serve(self._desk, self._store, letter, self._backlog.written_before(letter.job, letter.row_id))

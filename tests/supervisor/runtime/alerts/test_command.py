@@ -58,7 +58,7 @@ def python(code: str, *arguments: str, timeout_s: float = PATIENCE_S) -> Command
 
 async def until_there(path: Path) -> Any:
     there = trio.Path(path)
-    while not await there.exists():
+    while not await there.exists():  # noqa: ASYNC110 - another process makes it
         await trio.sleep(0.01)
     return json.loads(await there.read_text())
 
