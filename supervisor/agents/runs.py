@@ -16,6 +16,7 @@ from typing import Final
 from actors.messages.agents import OUTPUT_BYTES_MAX, Attached, Bury, End, NotStarted, Output, Spawn
 from supervisor.agents import protocol, reaper
 from supervisor.agents.agent import Agent, Phase, Pipe
+from supervisor.agents.buffers import share_of
 from supervisor.agents.connection import Connection
 from supervisor.agents.frames import ProtocolBroken
 from supervisor.agents.spawn import NotSpawned, spawn
@@ -23,7 +24,7 @@ from supervisor.agents.strays import kill_strays
 from supervisor.agents.tree_of import Look, started_of
 
 AGENTS_MAX: Final = 1000
-"""Each holds two pipes and up to half a megabyte of output; the scheduler's own limit is far below."""
+"""Each holds two pipes and at least 32 KiB of output; the scheduler's own limit is far below."""
 
 
 class Runs:
@@ -94,6 +95,7 @@ class Runs:
                 agent.end(time.monotonic(), message.grace_s)
             case Bury() if agent is not None and agent.phase is Phase.OVER:
                 del self._agents[message.run_id]
+                self._share_out()
             case _:
                 pass  # a run that is buried, or was never here: the order came late
 
@@ -132,6 +134,7 @@ class Runs:
         try:
             if agent is None:
                 agent = self._agents[order.run_id] = self._new_agent(order)
+                self._share_out()
         except NotSpawned as refusal:
             runtime.post(NotStarted(run_id=order.run_id, reason=refusal.reason[:2000], code=refusal.code))
         else:
@@ -144,6 +147,13 @@ class Runs:
             raise NotSpawned(f"the agent host has {AGENTS_MAX} agents already", "EAGAIN")
         marker = f"{self.place}:{order.run_id}"
         return Agent(order.run_id, marker, spawn(order, marker, self.umask))
+
+    def _share_out(self) -> None:
+        """Give every stream its share of what may be held."""
+        share_bytes = share_of(2 * len(self._agents))
+        for agent in self._agents.values():
+            for pipe in agent.pipes:
+                pipe.window.bytes_max = share_bytes
 
     def _look_now(self) -> Look:
         if self._look is None:
