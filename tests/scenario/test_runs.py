@@ -21,6 +21,7 @@ for number in range(400):
 sys.exit(7 if "fail" in sys.argv else 0)
 """
 
+
 def crashed(whole: Perdure) -> bool:
     """Crash the runs actor, unless it is still down from before."""
     try:

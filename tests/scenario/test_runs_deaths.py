@@ -174,9 +174,7 @@ def test_a_pid_that_belongs_to_somebody_else_by_now_is_never_signalled(make: Any
         whole.kill_root()
         until_gone_s()
     told = "import signal, sys\nfor n in (1, 2, 15, 18): signal.signal(n, lambda *_: sys.exit(9))\ninput()"
-    with subprocess.Popen(
-        [sys.executable, "-c", told], stdin=subprocess.PIPE, start_new_session=True
-    ) as somebody:
+    with subprocess.Popen([sys.executable, "-c", told], stdin=subprocess.PIPE, start_new_session=True) as somebody:
         replant(whole, run["pid"], somebody.pid)
         whole.start()
         planted = over(whole, run["id"])
