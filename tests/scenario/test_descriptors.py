@@ -16,7 +16,7 @@ def inheritable(pid: int) -> dict[int, str]:
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         flags = next(line.split()[1] for line in entry.read_text().splitlines() if line.startswith("flags:"))
         if int(entry.name) > 2 and not int(flags, 8) & os.O_CLOEXEC:
-            found[int(entry.name)] = os.readlink(f"/proc/{pid}/fd/{entry.name}")
+            found[int(entry.name)] = str(Path(f"/proc/{pid}/fd/{entry.name}").readlink())
     return found
 
 

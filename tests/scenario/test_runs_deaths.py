@@ -1,4 +1,4 @@
-"""The root or the agent host dies, in whatever order and way: nothing is left of any agent, and the next start tells."""
+"""The root or the agent host dies, in whatever order: nothing is left of any agent, and the next start tells."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ from tests.kit.whole_runs import RESTLESS, facts_of, over, printed_lines, runnin
 FAMILY = f"""
 import subprocess, sys, time
 code = {SCRIPTS["leaves"]!r}
-for shape in ("plain", "setsid", "double", "setsid double", "setsid double silent", "plain env"):
+for shape in sys.argv[1:]:
     subprocess.Popen([sys.executable, "-c", code, shape, "stays"])
 time.sleep(3600)
 """
 """An agent whose children each leave a grandchild of another shape, which ignores SIGTERM and says its pid."""
 
-GRANDCHILDREN = 6
+MARKED = ("plain", "setsid", "double", "setsid double", "setsid double silent")
+SHAPES = (*MARKED, "plain env")
+"""The last one clears its environment: it is found as long as anybody lives who knows its parents."""
 
 
-def with_family(whole: Perdure, **task: Any) -> tuple[dict[str, Any], set[int]]:
+def with_family(whole: Perdure, shapes: tuple[str, ...] = SHAPES) -> tuple[dict[str, Any], set[int]]:
     """Start a task whose agent has a family; its run, and every process of it."""
-    made = whole.call(
-        "task.create", description="a family", tool="SHELL", metadata={"argv": [sys.executable, "-c", FAMILY]}, **task
-    )
+    argv = [sys.executable, "-c", FAMILY, *shapes]
+    made = whole.call("task.create", description="a family", tool="SHELL", metadata={"argv": argv})
     run = running(whole, whole.call("run.start", task_id=made["id"])["id"])
     return run, family_of(whole, run)
 
 
 def family_of(whole: Perdure, run: dict[str, Any]) -> set[int]:
     """Wait until all of a run's family is there."""
-    grandchildren = {int(line) for line in printed_lines(whole, run, GRANDCHILDREN)}
+    shapes = run["argv"][3:]
+    grandchildren = {int(line) for line in printed_lines(whole, run, len(shapes))}
     look = Look()
     marked = look.marked(f"{place_of(whole.state_path)}:{run['id']}")
     return {run["pid"], *grandchildren, *(process.identity.pid for process in marked)}
@@ -114,7 +116,7 @@ def test_what_a_root_and_a_host_that_are_killed_together_leave_is_ended_by_the_n
 ) -> None:
     whole: Perdure = make(**RESTLESS)
     whole.start()
-    run, family = with_family(whole)
+    run, family = with_family(whole, MARKED)
     host = whole.call("runtime.status")["pids"]["host"]
     os.kill(whole.root_pid, signal.SIGSTOP)  # so that it cannot sweep in between
     os.kill(host, signal.SIGSTOP)  # ... nor the host end anything
@@ -185,7 +187,7 @@ def test_a_pid_that_belongs_to_somebody_else_by_now_is_never_signalled(make: Any
         assert over(whole, again["id"])["status"] == "cancelled"
         whole.stop()
         assert somebody.poll() is None
-        assert somebody.communicate(b"\n", WITHIN_S) == (None, None)
+        somebody.communicate(b"\n", WITHIN_S)
         assert somebody.returncode == 0, "no signal of those that can be seen came either"
 
 

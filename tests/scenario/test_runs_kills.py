@@ -68,7 +68,7 @@ def first_difference(stdout: bytes) -> str:
 
 def test_what_agents_print_fast_and_slowly_is_whole_though_the_runtime_is_killed_twenty_times(make: Any) -> None:
     seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
+    sys.stdout.write(f"seed {seed}\n")
     rng = random.Random(seed)
     whole: Perdure = make(**RESTLESS)
     whole.start()
@@ -77,13 +77,17 @@ def test_what_agents_print_fast_and_slowly_is_whole_though_the_runtime_is_killed
     for _ in range(KILLS):
         goals = {name: size_of(path) + rng.randrange(1, 500) for name, path in logs.items()}
         goals["fast"] += rng.randrange(200_000)
-        eventually(lambda goals=goals: all(size_of(logs[name]) >= goals[name] for name in logs), "both go on")
+        until_reached(logs, goals)
         with watched(whole.runtime_pid()) as until_gone_s:
             whole.kill_runtime()
             until_gone_s()
     (whole.folder / "stop").touch()
     assert_whole(whole, fast, "fast")
     assert_whole(whole, slow, "slow")
+
+
+def until_reached(logs: dict[str, Path], goals: dict[str, int]) -> None:
+    eventually(lambda: all(size_of(logs[name]) >= goals[name] for name in logs), "both go on")
 
 
 def size_of(path: Path) -> int:

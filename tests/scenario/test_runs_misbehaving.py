@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -209,8 +208,7 @@ def test_what_could_not_be_started_is_tried_again_where_that_is_wanted(whole: Pe
 
 def test_a_host_without_descriptors_fails_a_run_and_starts_the_next_one_when_it_has_some(whole: Perdure) -> None:
     host = whole.call("runtime.status")["pids"]["host"]
-    held = len(os.listdir(f"/proc/{host}/fd"))
-    psutil.Process(host).rlimit(psutil.RLIMIT_NOFILE, (held + 1, 4096))
+    psutil.Process(host).rlimit(psutil.RLIMIT_NOFILE, (psutil.Process(host).num_fds() + 1, 4096))
     run = over(whole, whole.call("run.exec", argv=["true"])["id"])
     assert (run["status"], "Too many open files" in run["error"]["message"]) == ("failed_to_start", True)
     psutil.Process(host).rlimit(psutil.RLIMIT_NOFILE, (4096, 4096))

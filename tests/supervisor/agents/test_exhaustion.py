@@ -3,13 +3,14 @@
 import itertools
 import os
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from actors.messages.agents import NotStarted, Spawn, Started
-from supervisor.agents import spawn as spawning
 from supervisor.agents.control import DoorClosed
 from supervisor.agents.spawn import NotSpawned, spawn
 from tests.kit.agents import RunningHost, agent, alive, running_host
@@ -20,8 +21,8 @@ PIDS_CONTROLLERS = [Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")]
 
 
 @pytest.fixture
-def allow_processes() -> Iterator[Callable[[int, str], None]]:
-    """Limit how many processes a process's user may have or, for one without limits, how many there may be beside it."""
+def allow_processes() -> Iterator[Callable[[int, str], object]]:
+    """Limit how many processes a process's user may have; for a privileged one, how many it may itself."""
     if os.getuid() != 0:
         limits = {"1": 1, "max": resource.getrlimit(resource.RLIMIT_NPROC)[1]}
         yield lambda pid, most: resource.prlimit(pid, resource.RLIMIT_NPROC, (limits[most], limits["max"]))
@@ -51,7 +52,7 @@ def controllers_of(base: Path) -> str:
 
 def allow_descriptors(host: RunningHost, more: int) -> None:
     """Let the host open so many descriptors beside those that it has."""
-    held = {int(number) for number in os.listdir(f"/proc/{host.pid}/fd")}
+    held = {int(entry.name) for entry in Path(f"/proc/{host.pid}/fd").iterdir()}
     free = (number for number in itertools.count() if number not in held)
     most = next(itertools.islice(free, more, None))
     resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (most, 4096))
@@ -94,7 +95,7 @@ def test_a_door_that_finds_no_descriptor_is_told_as_closed_so_that_another_comes
 
 
 def test_a_host_without_processes_says_so_and_can_spawn_again_when_it_has_some(
-    allow_processes: Callable[[int, str], None], tmp_path: Path
+    allow_processes: Callable[[int, str], object], tmp_path: Path
 ) -> None:
     with running_host(tmp_path) as host:
         link = host.link()
@@ -114,8 +115,8 @@ def test_a_fork_that_fails_leaves_no_descriptor(monkeypatch: pytest.MonkeyPatch,
     def fail(*_args: object, **_more: object) -> None:
         raise code
 
-    monkeypatch.setattr(spawning.subprocess, "Popen", fail)
-    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    before = psutil.Process().num_fds()
     with pytest.raises(NotSpawned, match="true cannot be started"):
         spawn(Spawn(run_id="r", argv=("true",), env={}, cwd="/"), "place:r")
-    assert os.listdir("/proc/self/fd") == before
+    assert psutil.Process().num_fds() == before

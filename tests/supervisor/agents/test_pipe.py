@@ -41,7 +41,7 @@ def test_a_pipe_that_is_cut_gives_what_it_held_then_and_is_closed(ends: tuple[Pi
     pipe.window.bytes_max = 4
     pipe.read()
     pipe.read()
-    assert pipe.is_open, "two bytes are still to be taken"
+    assert pipe.descriptor >= 0, "two bytes are still to be taken"
     pipe.window.bytes_max = 100
     pipe.read()
     assert not pipe.is_open
