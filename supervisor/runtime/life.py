@@ -179,6 +179,7 @@ class Runtime:
                         "last_error": root.last_error,
                         "phase": root.phase,
                     }
+                    self._assembly.alerts.processes_restarted(root.restart_ages_s)
                 case Reload() as reload:
                     self._reloaded(reload)
                 case ReloadRefused(message=message):
@@ -210,6 +211,7 @@ class Runtime:
                 events.tell(Live("actor:crashed", {"actor": gone.path, "reason": gone.reason, **crash}, recorded=True))
             case ChildRestarting() as again:
                 self._assembly.office.metrics.restarts[again.path] += 1
+                self._assembly.alerts.restarted()
                 _log.warning("an actor is restarted", actor=again.path, delay_s=again.delay_s, with_it=again.with_it)
             case ChildReady(incarnation=incarnation) as ready if incarnation > 1:
                 events.tell(Live("actor:restarted", {"actor": ready.path, "incarnation": incarnation}, recorded=True))
