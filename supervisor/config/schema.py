@@ -128,6 +128,7 @@ class Runs:
     backoff_base_s: float = _key(1.0, 0, DAY_S, live=True)
     backoff_factor: float = _key(2.0, 1, 100, live=True)
     backoff_max_s: float = _key(300.0, 0, DAY_S, live=True)
+    cgroups: bool = _key(default=True)
 
 
 @attrs.frozen(kw_only=True)
