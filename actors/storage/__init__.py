@@ -108,7 +108,7 @@ Written behind the journal
 - archive/<kind>/<id>/<n>/: the files of what left, under their own names, and `row.archived`, its row, written last.
 - archive/snapshots/: of the backups that left, the newest of each day. archive/pre-migration/: the directory as it was
   before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
-  only while a migration runs.
+  only while a migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
 - identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
 
 quarantine/<UTC stamp>/report.json

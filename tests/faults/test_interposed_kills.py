@@ -13,7 +13,6 @@ from random import Random
 import pytest
 
 from tests.kit.interposer import CARRYING, Action, Call, Fault, Seen
-from tests.kit.interposer_order import is_segment
 from tests.kit.interposer_sample import ONLY, every, sample
 from tests.kit.interposer_trial import Keeper, attempt
 from tests.kit.interposer_workload import WORKLOAD
@@ -88,24 +87,6 @@ def test_a_command_whose_reply_was_lost_is_applied_once_when_it_is_sent_again(
     assert len(numbers) > len(WORKLOAD)
     for number in [ONLY] if ONLY else random.sample(numbers, 12):
         attempt(keeper, random.choice(kills_at(number, counted)[:3]))
-
-
-@pytest.fixture(scope="module")
-def torn(keeper: Keeper, counted: list[Seen], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose runtime was killed within a write of the journal, after a snapshot.
-
-    Only writes of the journal are counted, for these come in the same order in every run.
-    """
-    writes = [seen for seen in counted if seen.call is Call.PWRITE and "/journal/" in seen.path]
-    within = max(number for number, seen in enumerate(writes[:-2], 1) if is_segment(seen.path))
-    fault = Fault(Action.HALF_THEN_KILL, within, taken_bytes=150)
-    with keeper.trial(fault, calls=frozenset({Call.PWRITE}), where="/journal/") as trial:
-        trial.run()
-        left = trial.deaths[-2].copy
-        assert left is not None
-        kept = tmp_path_factory.mktemp("torn") / "state"
-        shutil.copytree(left, kept)
-    return kept
 
 
 AFTERWARDS = steps_of(
