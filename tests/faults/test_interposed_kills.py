@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from tests.kit.interposer import CARRYING, Action, Call, Fault, Seen
-from tests.kit.interposer_sample import ONLY, every, sample
+from tests.kit.interposer_sample import IN_PORTIONS, ONLY, every, portion, sample
 from tests.kit.interposer_trial import Keeper, attempt
 from tests.kit.interposer_workload import WORKLOAD
 from tests.kit.oracle import steps_of
@@ -96,11 +96,9 @@ AFTERWARDS = steps_of(
 )
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(30, id="sampled"), pytest.param(400, id="many", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_killed_again_and_again_while_it_recovers_it_comes_to_the_same_state(
-    keeper: Keeper, torn: Path, tmp_path: Path, number: int
+    keeper: Keeper, torn: Path, tmp_path: Path, share: int | None
 ) -> None:
     """Killed at a call of the recovery, and two more times in the recoveries from it."""
     shutil.copytree(torn, tmp_path / "state")
@@ -109,9 +107,9 @@ def test_killed_again_and_again_while_it_recovers_it_comes_to_the_same_state(
     with keeper.trial(sample=torn, steps=(), start=start, crash_at=-1) as trial:
         trial.run()
         calls = trial.interposer.log()
-    random = Random(SEED)
-    for _ in range(number):
-        first, apart = random.randint(1, len(calls)), random.randint(1, 25)
+    random = Random(f"{SEED}/{share}")
+    for first in portion([seen.number for seen in calls], share, number=24):
+        apart = random.randint(1, 25)
         taken = random.choice(TAKEN_BYTES)
         action = random.choice(KILLS)
         fault = Fault(action, first, times=3, every=apart, taken_bytes=taken)

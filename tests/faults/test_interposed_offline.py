@@ -15,6 +15,7 @@ from actors.model.errors import IncompatibleVersion
 from tests.kit import tally
 from tests.kit.interposer import Action, Fault, Interposer, Seen
 from tests.kit.interposer_keeper import OFFLINE
+from tests.kit.interposer_sample import IN_PORTIONS, portion
 from tests.kit.interposer_trial import Keeper
 from tests.kit.interposer_workload import SAMPLE_V1, migrated
 from tests.kit.oracle import Visible
@@ -80,26 +81,23 @@ def bench(keeper: Keeper, original: Path, command: str) -> Iterator[Bench]:
         yield Bench(keeper, folder, original, command)
 
 
-def some_of(number: int, log: list[Seen], command: str) -> list[Fault]:
+def some_of(log: list[Seen], share: int | None, command: str) -> list[Fault]:
     random = Random(f"{SEED}/{command}")
-    numbers = random.sample(range(1, len(log) + 1), min(number, len(log)))
+    numbers = portion(range(1, len(log) + 1), share, number=14)
     return [Fault(random.choice(KILLS), at, taken_bytes=random.choice([0, 10])) for at in numbers]
 
 
-NUMBERS = [pytest.param(14, id="sampled"), pytest.param(1000, id="every", marks=pytest.mark.long)]
-
-
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("share", IN_PORTIONS)
 @pytest.mark.parametrize("command", [command for command in OFFLINE if command != "rollback"])
 def test_an_offline_command_that_is_killed_loses_nothing_and_can_be_done_again(
-    keeper: Keeper, torn: Path, command: str, number: int
+    keeper: Keeper, torn: Path, command: str, share: int | None
 ) -> None:
     with bench(keeper, torn, command) as one:
         before = one.shown(torn)
         one.make_anew()
         code, log = one.carry_out()
         assert code == 0
-        for fault in some_of(number, log, command):
+        for fault in some_of(log, share, command):
             one.make_anew()
             assert one.carry_out(fault)[0] == -9
             tally.count("kill points")
@@ -108,9 +106,9 @@ def test_an_offline_command_that_is_killed_loses_nothing_and_can_be_done_again(
             assert one.shown(one.path) == before, f"{command} done again after {fault}: {log[fault.at - 1]}"
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_a_rollback_that_is_killed_leaves_all_of_one_version_or_refuses_until_it_is_finished(
-    keeper: Keeper, torn: Path, number: int
+    keeper: Keeper, torn: Path, share: int | None
 ) -> None:
     with bench(keeper, torn, "rollback") as one:
         either = (one.shown(torn), migrated(), None)
@@ -119,7 +117,7 @@ def test_a_rollback_that_is_killed_leaves_all_of_one_version_or_refuses_until_it
         assert code == 0
         assert one.is_version_1_again()
         shown = set()
-        for fault in some_of(number, log, "rollback"):
+        for fault in some_of(log, share, "rollback"):
             one.make_anew()
             assert one.carry_out(fault)[0] == -9
             tally.count("kill points")
