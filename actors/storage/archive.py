@@ -86,6 +86,11 @@ class Archive:
             found += [Archived(kind, id, number, path) for number, path in whole]
         return found
 
+    def last_row(self, kind: Kind, id: str) -> bytes | None:
+        """Return the row with which an id left last; None when it is not here."""
+        whole = [path for _, path in self._leavings(kind, id) if self._is_whole(path)]
+        return self._disk.read_file(whole[-1] / ROW, ROW_BYTES_MAX) if whole else None
+
     def keep_version(self, path: Path, session_id: str, rev: int) -> Path:
         """Copy a session's file as it is before the rewrite at `rev`; it stays where it is."""
         self._files.sync([path])

@@ -52,8 +52,8 @@ def _expected(record: Sequence[Exchange]) -> dict[str, bytes]:
 
 
 def _copy_of(run: Mapping[str, Any]) -> str:
-    argv = run.get("argv") or []
-    return argv[-2] if len(argv) > 2 else ""
+    argv: list[str] = ["", "", *(run.get("argv") or [])]
+    return argv[-2]
 
 
 def _kept_otherwise(kept: bytes, whole: bytes) -> str:

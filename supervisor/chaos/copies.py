@@ -1,5 +1,5 @@
 """
-Copies: the directory as a kill would leave it at this moment, damaged, recovered by `perdure doctor --repair`, compared.
+Copies: the directory as a kill would leave it, damaged, recovered by `perdure doctor --repair`, compared.
 
 The copy is made while every process that writes stands still. Before it is damaged its own journal is read: that is
 what recovery is held against. An end of the journal that cannot be told from a torn one may be cut, but only with a
@@ -106,7 +106,9 @@ def judge(first: Recovered, again: Recovered, journal: Journal, harmed: damage.D
         yield "recovering it twice gives something else"
     if again.report.get("corrupted") or again.report.get("torn"):
         yield "after it was repaired there is still something to repair"
-    differing = list(_differing(first.rows, journal))
+    # A row that was changed although changes before it are lost is put together, and said to be.
+    unproven = {(one["table"], one["id"]) for one in report.get("rows_unproven", ())}
+    differing = list(_differing({at: row for at, row in first.rows.items() if at not in unproven}, journal, unproven))
     wrong = [text for text, is_wrong in differing if is_wrong]
     yield from wrong[:5]
     told = bool(report.get("corrupted") or report.get("torn") or report.get("rejected_count"))
@@ -121,7 +123,9 @@ def judge(first: Recovered, again: Recovered, journal: Journal, harmed: damage.D
         yield "the damaged bytes are neither in their place nor in quarantine"
 
 
-def _differing(rows: Mapping[Address, Mapping[str, Any]], journal: Journal) -> Iterator[tuple[str, bool]]:
+def _differing(
+    rows: Mapping[Address, Mapping[str, Any]], journal: Journal, unproven: Collection[Address]
+) -> Iterator[tuple[str, bool]]:
     """Yield how the recovered rows differ from what they were, and whether that is a state that never was."""
     for address, row in rows.items():
         if address in journal.versions and row["rev"] not in journal.versions[address]:
@@ -136,5 +140,5 @@ def _differing(rows: Mapping[Address, Mapping[str, Any]], journal: Journal) -> I
         elif row["rev"] < journal.rows[address].rev:
             yield f"{address[1]} went back from rev {journal.rows[address].rev} to {row['rev']}", False
     for address in journal.rows:
-        if address[0] in _SECTIONS and address not in rows:
+        if address[0] in _SECTIONS and address not in rows and address not in unproven:
             yield f"{address[1]} is lost", False

@@ -47,7 +47,7 @@ class Damage:
         if not self.witness:
             return True
         places = [self.root / self.file, *(self.root / "quarantine").rglob("*"), *(self.root / "archive").rglob("*")]
-        places += [path for path in (self.root / "journal").iterdir()]
+        places += list((self.root / "journal").iterdir())
         return any(self.witness in path.read_bytes() for path in places if path.is_file())
 
 

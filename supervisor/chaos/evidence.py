@@ -48,6 +48,8 @@ class Journal:
         self.gone: dict[Address, int] = {}
         """What was deleted: the rev of the deletion."""
         self.last_revs: dict[Address, int] = {}
+        self.holes: list[str] = []
+        """Facts that change a row which no line has made."""
         for line in self.lines:
             if line.key is not None:
                 self.by_key.setdefault(line.key, []).append(line)
@@ -66,7 +68,11 @@ class Journal:
 
     def _absorb(self, fact: Fact) -> None:
         address = (fact.kind.table, fact.id)
-        row = apply(self.rows.get(address), fact)
+        try:
+            row = apply(self.rows.get(address), fact)
+        except ValueError as error:
+            self.holes.append(str(error))
+            return
         self.last_revs[address] = fact.rev
         if row is None:
             self.rows.pop(address, None)

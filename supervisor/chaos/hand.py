@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from actors.model.errors import Overloaded, PerdureError, ReadOnly, StorageFailed
-from supervisor.chaos.record import Recorder
+from supervisor.chaos.record import REMEMBERED, Recorder
 from supervisor.client import Client, TimedOut
 from supervisor.wire.names import MUTATING
 
@@ -44,14 +45,17 @@ class Hand:
     def do(
         self,
         method: str,
-        /,
+        params: Mapping[str, Any],
         *,
         key: str | None = None,
         allowed: tuple[str, ...] = (),
-        marks: dict[str, Any] | None = None,
-        **params: Any,
+        marks: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Carry out a command; return its result, None when it was refused. Raises TimedOut when nobody answers."""
+        """
+        Carry out a command; return its result, None when it was refused. Raises TimedOut when nobody answers.
+
+        `allowed` are the kinds of errors to be expected, `marks` what a checker must know of it.
+        """
         sent = dict(params)
         if method in MUTATING:
             sent["idempotency_key"] = key or os.urandom(12).hex()
@@ -64,15 +68,15 @@ class Hand:
             self._recorder.refused(number, error.kind)
             return None
         self._recorder.heard(number, result)
-        if key is None and method in MUTATING and result is not None:
-            self.done.append(Asked(number, method, sent["idempotency_key"], params))
+        if key is None and method in REMEMBERED and result is not None:
+            self.done.append(Asked(number, method, sent["idempotency_key"], dict(params)))
             del self.done[:-DONE_KEPT]
         return result
 
-    def read_on(self, method: str, **params: Any) -> None:
+    def read_on(self, method: str, params: Mapping[str, Any]) -> None:
         """Read one page of a list, the next one next time."""
         cursor = self._cursors.get(method)
-        page = self.do(method, **params, **({} if cursor is None else {"cursor": cursor}))
+        page = self.do(method, {**params, **({} if cursor is None else {"cursor": cursor})})
         if page is not None and page["next_cursor"] is not None:
             self._cursors[method] = page["next_cursor"]
 

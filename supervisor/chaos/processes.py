@@ -28,12 +28,12 @@ def agents_of(state_path: Path) -> list[psutil.Process]:
     return [process for process, run_id in _marked(state_path) if run_id]
 
 
-def left_behind(state_path: Path, known: list[int]) -> list[int]:
+def left_behind(state_path: Path, known: list[int], within_s: float = GONE_WITHIN_S) -> list[int]:
     """Wait until no process of a Perdure whose root is gone lives; return the pids of those that go on living.
 
     `known` are pids of processes without a marker: its runtimes.
     """
-    deadline_s = time.monotonic() + GONE_WITHIN_S
+    deadline_s = time.monotonic() + within_s
     while True:
         left = [process.pid for process, _ in _marked(state_path)]
         left += [pid for pid in known if _lives(pid)]

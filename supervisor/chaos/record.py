@@ -12,9 +12,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import attrs
+
+from supervisor.wire.names import MUTATING
+
+REMEMBERED: Final = frozenset(MUTATING) - {"task.heartbeat", "run.stop"}
+"""Methods whose success is a line of the journal, with its key: a heartbeat becomes none, a stop's line is its agent's
+end."""
 
 
 @attrs.frozen

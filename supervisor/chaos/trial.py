@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from actors.model.run import output_path
-from supervisor.chaos import checks, checks_runs, copies, inquiry, processes
+from supervisor.chaos import copies, inquiry, processes
+from supervisor.chaos.checks import CHECKS
 from supervisor.chaos.evidence import Evidence, read_journal
 from supervisor.chaos.follower import END
 from supervisor.chaos.harms import Harms
 from supervisor.chaos.record import read_records
 from supervisor.chaos.schedule import Blow, Schedule
+from supervisor.chaos.shown import acknowledged_keys
 from supervisor.chaos.verdict import Outcome, Promise, Verdict, summed
 from supervisor.chaos.watch import Watch
 from supervisor.client import Client
@@ -120,7 +122,7 @@ class Trial:
 
     def _examine(self, blow: Blow, examiner: ThreadPoolExecutor) -> None:
         copy = self._stage.folder / f"copy-{len(self._examined)}"
-        keys = checks.acknowledged_keys(read_records(self._stage.records))
+        keys = acknowledged_keys(read_records(self._stage.records))
         with processes.frozen(self._stage.root_pid):
             copies.copy_state(self._stage.state_path, copy)
         self._examined.append(examiner.submit(copies.examine, copy, keys, blow.whom, blow.chance))
@@ -192,7 +194,7 @@ class Trial:
 
     def _judged(self, evidence: Evidence) -> Outcome:
         record = read_records(self._stage.records)
-        self._verdicts += [check(record, evidence) for check in (*checks.SOCKET_CHECKS, checks_runs.output)]
+        self._verdicts += [check(record, evidence) for check in CHECKS]
         return Outcome(
             schedule=self._schedule,
             exchanges=len(record),

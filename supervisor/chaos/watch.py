@@ -57,11 +57,11 @@ class Watch:
 
     def writes(self, pid: int) -> bool:
         """Whether a process has a segment open for writing."""
-        folder = f"/proc/{pid}/fd"
+        folder = Path(f"/proc/{pid}/fd")
         try:
             return any(
-                os.readlink(f"{folder}/{number}").startswith(self._journal) and _is_for_writing(pid, number)
-                for number in os.listdir(folder)
+                str(link.readlink()).startswith(self._journal) and _is_for_writing(pid, link.name)
+                for link in folder.iterdir()
             )
         except OSError:
             return False  # it ended meanwhile, or closed what was being looked at: the next look tells

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from actors.model.errors import PerdureError
 from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
@@ -44,13 +45,14 @@ def chaos(
     and starved, and copies of its directory damaged and recovered. Ends with 1 when a promise was broken; the
     directory, the records of all clients and what a replay needs are kept then.
     """
-    from supervisor.chaos.schedule import draw
+    from supervisor.chaos.schedule import draw  # here and below: perdure --help must not pay for it
 
     schedule = _read(replay) if replay is not None else draw(_drawn_seed() if seed is None else seed, seconds)
     if only_schedule:
         invocation.screen.json(schedule.as_json())
         return Exit.FINE
     folder = _folder(keep)
+    (folder / REPLAY).write_text(json.dumps({"schedule": schedule.as_json()}) + "\n", encoding="utf-8")
     outcome = _tried(invocation, schedule, folder)
     return _told(invocation, outcome, folder, keep_it=keep is not None)
 
@@ -89,6 +91,10 @@ def _tried(invocation: Invocation, schedule: "Schedule", folder: Path) -> "Outco
     stage = Stage(folder, SETTINGS)
     try:
         return Trial(stage, schedule, _progress(invocation, schedule)).run()
+    except (RuntimeError, PerdureError) as error:
+        raise CommandFailed(
+            f"the trial came to no end: {error}", f"{folder} holds the state, the records and the logs", Exit.FAILED
+        ) from error
     finally:
         stage.close()
 
