@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import attrs
@@ -15,6 +16,7 @@ from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from actors.model.errors import ShuttingDown
 from actors.storage.contract import Store
+from actors.writer.pace import Pace
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +32,8 @@ class WriterSettings:
     """How often files written behind are made durable: until then the journal keeps what they need."""
     retry_s: float = 1.0
     """How often a writer that cannot write tries the disk again."""
+    look_every_s: float = 2.0
+    """How often the room on the disk is looked at while nothing is committed; each commit looks by itself."""
     join_within_s: float = 60.0
     """How long a new incarnation waits for the old one's I/O; beyond that the process ends. Above the worst fsync."""
     snapshot_after_facts: int = 50_000
@@ -77,6 +81,13 @@ class Desk:
     """Ends the process: the old incarnation's I/O does not end, and two writers must never be."""
     log: Any
     """A structured logger."""
+    is_followed: Callable[[], bool] = lambda: True
+    """Whether anybody follows the journal, so that the events actor is to be told of every commit."""
+    replying: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Holds back what leaves for clients until all of a batch is answered, and sends it then."""
+    flush: Callable[[], None] = lambda: None
+    """Sends what waits to be sent: called before the loop stands still."""
+    pace: Pace = attrs.field(factory=Pace)
     commit_thread: IoThread = attrs.field(factory=lambda: IoThread("commit"))
     background_thread: IoThread = attrs.field(factory=lambda: IoThread("background"))
     savers: list[Letter] = attrs.field(factory=list)

@@ -5,9 +5,13 @@ the tables forward, answers, tells the homes and the events actor, and notes whi
 failed write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot; while even
 that fails the writer refuses commands (`read_only`) and tries the disk again from time to time.
 
-    state       a commit fails    reopening fails   reopening works
-    OK          READ_ONLY
-    READ_ONLY                     READ_ONLY         OK
+While the disk has nothing left but the reserve the writer refuses commands too; the journal is whole then, and goes on
+as soon as there is room (`room`).
+
+    state    a commit fails   reopening fails   reopening works   no room   room again
+    OK       BROKEN                                               SHORT
+    BROKEN                    BROKEN            OK
+    SHORT                                                                   OK              (both are READ_ONLY)
 """
 
 from __future__ import annotations
@@ -20,10 +24,10 @@ import msgspec
 import trio
 
 from actors.kernel.actor import BEAT_EVERY_S, Context
-from actors.kernel.io_thread import IoThread
+from actors.kernel.io_thread import IoThread, Job
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
-from actors.ledger import Mode
+from actors.ledger import Mode, Problem
 from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, RowsChanged, Settled
 from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
@@ -32,7 +36,7 @@ from actors.model.errors import PerdureError, ReadOnly, StorageFailed, TooLarge
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
-from actors.storage.contract import Appended, Cut, Recovered, Store, cut_of
+from actors.storage.contract import Appended, Cut, NoRoom, Recovered, Store, cut_of
 from actors.storage.journal import JournalBroken
 from actors.storage.journal_lines import BODY_BYTES_MAX
 from actors.writer.admission import Admitted, admit, send_home
@@ -40,6 +44,8 @@ from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
 from actors.writer.news import damage, entry, news_of
+from actors.writer.pace import BRIEFLY_S
+from actors.writer.room import RoomWatch
 from actors.writer.saving import Saving
 from actors.writer.whole_state import whole_state
 
@@ -73,8 +79,8 @@ class Writer:
         self._take_in(recovered)
         self._backlog = Backlog(self._desk, self._store, recovered.behind)
         self._saving = Saving(self._desk, self._store, int(recovered.report.get("base_seq") or 0))
-        self._ledger.mode = Mode.OK
-        self._ledger.reasons = []
+        self._room = RoomWatch(self._desk, self._store)
+        self._ledger.show_writable()
         self._desk.observer.loaded(self._now() - begun_s)
         self._desk.log.info("recovered", **entry(recovered.report))
         if recovered.report.get("corrupted"):
@@ -100,17 +106,22 @@ class Writer:
 
     def due_in_s(self) -> float:
         """Return the seconds until the disk is tried again, files are due or the journal is to be synced."""
-        retry_s = self._retry_at_s - self._now() if self._ledger.mode is Mode.READ_ONLY else float("inf")
-        return min(retry_s, self._backlog.due_in_s(), self._sync_at_s - self._now())
+        retry_s = self._retry_at_s - self._now() if self._is_broken else float("inf")
+        return min(retry_s, self._backlog.due_in_s(), self._room.due_in_s(), self._sync_at_s - self._now())
 
     async def tick(self) -> None:
         """Do what time demands."""
-        if self._ledger.mode is Mode.READ_ONLY and self._now() >= self._retry_at_s:
+        if self._is_broken and self._now() >= self._retry_at_s:
             await self._reopen()
         if self._now() >= self._sync_at_s:
             await self._sync()
         self._backlog.tick()
         self._saving.tick()
+        self._room.tick()
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._ledger.mode is Mode.READ_ONLY and self._ledger.journal_problem is not None
 
     async def teardown(self) -> None:
         """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
@@ -120,7 +131,7 @@ class Writer:
             if self._backlog.idle and self._backlog.promising:
                 self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
-        if self._ledger.mode is Mode.OK and self._ledger.tables.seq > self._saving.saved_seq:
+        if not self._is_broken and self._ledger.tables.seq > self._saving.saved_seq:
             cut = self._cut()
             try:
                 await self._wait_for(self._desk.background_thread, self._store.sync_behind)
@@ -196,8 +207,7 @@ class Writer:
     async def _commit(self, proposals: Sequence[Proposal]) -> None:
         admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._desk.replayed)
         if self._ledger.mode is not Mode.OK:
-            problem = "the disk cannot be written: " + "; ".join(self._ledger.reasons)
-            self._refuse(admitted, partial(ReadOnly, problem))
+            self._refuse_for_now(admitted)
             return
         if admitted.lines:
             stamp = self._desk.clock.stamp()
@@ -207,15 +217,43 @@ class Writer:
                 return
             begun_s = self._now()
             try:
-                appended: Appended = await self._wait_for(self._desk.commit_thread, partial(self._store.commit, bodies))
+                appended = await self._append(bodies)
+            except NoRoom as shortage:
+                self._room.found(shortage.room)
+                self._refuse_for_now(admitted)
+                return
             except (OSError, JournalBroken) as error:
                 await self._failed(admitted, error)
                 return
+            duration_s = self._now() - begun_s
+            self._desk.pace.took(duration_s)
             self._absorb(admitted.lines, appended, stamp)
-            self._observe(admitted, appended, self._now() - begun_s)
-        self._answer(admitted)
+            self._observe(admitted, appended, duration_s)
+        with self._desk.replying():
+            self._answer(admitted)
         # Only now: what is decided again must find what has just become durable.
         self._send_home(admitted.refused)
+
+    def _refuse_for_now(self, admitted: Admitted) -> None:
+        """Refuse commands while nothing is written; what lies in the mailbox may rest on them: a new epoch begins."""
+        if admitted.lines:
+            self._ledger.epoch += 1
+        self._refuse(admitted, self._refusal)
+
+    def _refusal(self) -> ReadOnly:
+        if self._is_broken or self._ledger.room is None:
+            return ReadOnly("the disk cannot be written: " + "; ".join(self._ledger.reasons))
+        return ReadOnly(self._ledger.room.shortage(), hint=self._ledger.room.remedy())
+
+    async def _append(self, bodies: Sequence[bytes]) -> Appended:
+        """Have the lines written and synced; on the spot when that is a matter of a moment."""
+        call = partial(self._store.commit, bodies)
+        if not self._desk.pace.is_brief(len(bodies)):
+            return await self._wait_for(self._desk.commit_thread, call)
+        self._desk.flush()
+        job = self._desk.commit_thread.call_briefly(call, BRIEFLY_S)
+        appended: Appended = job.result() if job.ended.is_set() else await self._result_of(job)
+        return appended
 
     def _absorb(self, lines: Sequence[Proposal], appended: Appended, stamp: str) -> None:
         tables = self._ledger.tables
@@ -234,9 +272,12 @@ class Writer:
         for proposal in done:
             proposal.request.answer(proposal.outcome)
         for home in {proposal.home.name: proposal.home for proposal in done}.values():
-            home.tell(Settled([proposal for proposal in done if proposal.home.name == home.name]))
+            settled = [proposal for proposal in done if proposal.home.name == home.name]
+            tell = home.tell if any(proposal.wakes_home for proposal in settled) else home.tell_quietly
+            tell(Settled(settled))
         if admitted.lines:
-            self._desk.events.tell(Committed(self._ledger.tables.seq))
+            if self._desk.is_followed():
+                self._desk.events.tell(Committed(self._ledger.tables.seq))
             self._tell_runs(admitted.lines)
 
     def _tell_runs(self, lines: Sequence[Proposal]) -> None:
@@ -245,7 +286,7 @@ class Writer:
             for fact in line.facts:
                 if (ids := changed.get(fact.kind.table)) is not None:
                     ids.add(fact.id)
-        if any(changed.values()):
+        if changed["runs"] or (changed["tasks"] and self._ledger.tables.runs.queued):
             self._desk.runs.tell(RowsChanged(frozenset(changed["tasks"]), frozenset(changed["runs"])))
 
     def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
@@ -267,8 +308,7 @@ class Writer:
         A new epoch begins, because what lies in the mailbox may rest on the facts that are lost.
         """
         self._desk.log.error("a commit failed: nothing of it is acknowledged", error=str(error))
-        self._ledger.mode = Mode.READ_ONLY
-        self._ledger.reasons = [f"the journal could not be written: {error}"]
+        self._ledger.show_broken(f"the journal could not be written: {error}", Problem.of(error))
         self._ledger.epoch += 1
         self._refuse(admitted, partial(StorageFailed, f"the journal could not be written: {error}"))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
@@ -281,11 +321,10 @@ class Writer:
         try:
             await self._wait_for(self._desk.commit_thread, partial(self._store.reopen, cut))
         except OSError as error:
-            self._ledger.reasons = [f"the disk cannot be written: {error}"]
+            self._ledger.show_broken(f"the disk cannot be written: {error}", Problem.of(error))
             self._retry_at_s = self._now() + self._desk.settings.retry_s
             return
-        self._ledger.mode = Mode.OK
-        self._ledger.reasons = []
+        self._ledger.show_writable()
         self._saving.saved_seq = cut.seq
         self._desk.log.warning("the journal goes on behind a fresh snapshot", seq=cut.seq)
 
@@ -327,14 +366,16 @@ class Writer:
         return letter.home.name in homes
 
     async def _wait_for(self, thread: IoThread, call: Callable[[], T]) -> T:
+        result: T = await self._result_of(thread.submit(call))
+        return result
+
+    async def _result_of(self, job: Job) -> Any:
         """Wait for a job and beat meanwhile: a slow disk is no hung actor."""
-        job = thread.submit(call)
         while not job.ended.is_set():
             with trio.move_on_after(BEAT_EVERY_S):
                 await job.ended.wait()
             self._context.beat()
-        result: T = job.result()
-        return result
+        return job.result()
 
     def _cut(self) -> Cut:
         return cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from supervisor.chaos import damage
 from supervisor.chaos.evidence import Address, Journal, read_journal
@@ -83,17 +84,18 @@ def recover(copy: Path) -> Recovered:
 
 
 def rows_of(state_path: Path) -> dict[Address, dict[str, Any]]:
-    """Return the rows of a directory's state.json; nothing when it cannot be read."""
+    """Return the rows of a directory: those of state.json, moved on by the journal; nothing when there is no state."""
     try:
         state = json.loads((state_path / "state.json").read_bytes())
     except (OSError, ValueError):
         return {}
-    rows = {}
-    for section in _SECTIONS:
-        for row in state[section]:
-            row.pop("crc", None)
-            rows[section, row["id"]] = row
-    return rows
+    base = {(section, row["id"]): _without_crc(row) for section in _SECTIONS for row in state[section]}
+    rows = read_journal(state_path, base, state["seq"]).rows
+    return {address: msgspec.json.decode(row.encoded) for address, row in rows.items() if address[0] in _SECTIONS}
+
+
+def _without_crc(row: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({name: value for name, value in row.items() if name != "crc"})
 
 
 def judge(first: Recovered, again: Recovered, journal: Journal, harmed: damage.Damage) -> Iterator[str]:
@@ -104,20 +106,20 @@ def judge(first: Recovered, again: Recovered, journal: Journal, harmed: damage.D
         return
     if again.rows != first.rows:
         yield "recovering it twice gives something else"
-    if again.report.get("corrupted") or again.report.get("torn"):
+    if not report["ok"] or again.report["repaired"]:
         yield "after it was repaired there is still something to repair"
     # A row that was changed although changes before it are lost is put together, and said to be.
-    unproven = {(one["table"], one["id"]) for one in report.get("rows_unproven", ())}
+    unproven = {(one["table"], one["id"]) for one in (report["recovery"] or {}).get("rows_unproven", ())}
     differing = list(_differing({at: row for at, row in first.rows.items() if at not in unproven}, journal, unproven))
     wrong = [text for text, is_wrong in differing if is_wrong]
     yield from wrong[:5]
-    told = bool(report.get("corrupted") or report.get("torn") or report.get("rejected_count"))
+    told = bool(report["repaired"] or report["lost"])
     missing = [text for text, is_wrong in differing if not is_wrong]
     if missing and not harmed.may_lose:
         yield f"{missing[0]}, though nothing that was damaged is the only place of anything ({len(missing)} in all)"
     elif missing and not told:
         yield f"{missing[0]}, and no report says so ({len(missing)} in all)"
-    if harmed.must_be_told and not (told or report.get("warnings")):
+    if harmed.must_be_told and not told:
         yield "the damage is not reported"
     if not harmed.is_kept():
         yield "the damaged bytes are neither in their place nor in quarantine"

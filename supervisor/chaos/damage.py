@@ -55,13 +55,15 @@ def inflict(root: Path, kind: str, file: str, rng: Random) -> Damage:
     """Damage one file; nothing is done when there is none of the kind, or it has nothing to damage."""
     found = [] if kind == "none" else sorted(root.glob(PATTERNS[file]))
     found = [path for path in found if _content(path)]
+    if kind == "missing" and file == "journal":
+        found = found[:-1]  # that there was a newest segment is written in itself only
     if not found:
         return Damage(root, "", kind)
     path = rng.choice(found)
     name = str(path.relative_to(root))
     content = bytearray(_content(path))
     may_lose = file == "journal"
-    offset = rng.randrange(len(content))
+    offset = _inside_a_line(content, rng.randrange(len(content)))
     if kind == "missing":
         path.unlink()
         return Damage(root, name, kind, may_lose=may_lose, must_be_told=False)
@@ -69,13 +71,16 @@ def inflict(root: Path, kind: str, file: str, rng: Random) -> Damage:
     path.write_bytes(content)
     begin = max(0, min(offset, len(content)) - WITNESS)
     witness = bytes(content[begin : begin + WITNESS])
-    # A task's or a session's file is written again from the rows: that is a repair, and its damage is an edit to keep.
-    is_record = file in {"journal", "snapshot"}
-    return Damage(root, name, kind, offset, witness if is_record else b"", may_lose, file == "snapshot")
+    return Damage(root, name, kind, offset, witness, may_lose, must_be_told=file == "snapshot")
 
 
 def _content(path: Path) -> bytes:
     return path.read_bytes().rstrip(b"\0") if path.is_file() else b""
+
+
+def _inside_a_line(content: bytearray, offset: int) -> int:
+    """Where lines end nothing shows that there were more of them: damage that can be seen begins inside one."""
+    return offset + 1 if offset == 0 or content[offset - 1] == ord("\n") else offset
 
 
 def _flip(content: bytearray, offset: int, rng: Random) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from actors.model.facts import FACTS, Fact
 from actors.model.state import apply
-from actors.model.tables import Row
+from actors.model.tables import Row, any_row
 
 Address = tuple[str, str]
 """Table and id."""
@@ -38,11 +38,13 @@ class Line:
 class Journal:
     """All lines, and the rows at each of their revs."""
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Iterable[Line], base: Mapping[Address, bytes] | None = None) -> None:
         self.lines = tuple(lines)
         self.by_key: dict[str, list[Line]] = {}
-        self.rows: dict[Address, Row] = {}
-        """The rows after the last line."""
+        self.rows: dict[Address, Row] = {
+            address: any_row(address[0], encoded) for address, encoded in (base or {}).items()
+        }
+        """The rows after the last line, from those of a snapshot on."""
         self.versions: dict[Address, dict[int, bytes]] = {}
         """Every row ever, by rev."""
         self.gone: dict[Address, int] = {}
@@ -82,14 +84,17 @@ class Journal:
             self.versions.setdefault(address, {})[row.rev] = row.encoded
 
 
-def read_journal(state_path: Path) -> Journal:
-    """Read what lies on the disk; what was cut off ends its segment, and then shows as a gap if it is one."""
+def read_journal(state_path: Path, base: Mapping[Address, bytes] | None = None, after_seq: int = 0) -> Journal:
+    """Read what lies on the disk; what was cut off ends its segment, and then shows as a gap if it is one.
+
+    With the rows of a snapshot as `base` the lines after its seq are put on top of them.
+    """
     segments = sorted((state_path / "journal").glob("*.jsonl"))
     firsts = [int(segment.stem) for segment in segments]
     lines: list[Line] = []
     for segment, until in zip(segments, [*firsts[1:], None], strict=True):
         lines += _lines(segment.read_bytes(), until)
-    return Journal(lines)
+    return Journal([line for line in lines if line.seq > after_seq], base)
 
 
 def _lines(content: bytes, until: int | None) -> Iterator[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -51,7 +50,7 @@ def test_a_damaged_copy_is_recovered_without_a_violation(root: Path, whom: str) 
 
 @pytest.mark.long
 @pytest.mark.parametrize("whom", PAIRS)
-@pytest.mark.parametrize("chance", range(5))
+@pytest.mark.parametrize("chance", range(2))
 def test_every_damage_of_every_file_is_recovered_without_a_violation(root: Path, whom: str, chance: int) -> None:
     verdicts = copies.examine(root, [], whom, chance)
     assert [verdict.violations for verdict in verdicts] == [(), ()]
@@ -117,7 +116,7 @@ def test_a_row_that_went_back_must_be_reported(judged: Judged) -> None:
     was = judged.journal.row_at(("tasks", "a"), 2)
     judged.spoil(lambda rows: rows.update({("tasks", "a"): was}))
     assert "no report says so" in judged.found()[0]
-    judged.first = attrs.evolve(judged.first, report={**judged.first.report, "corrupted": True})
+    judged.first = attrs.evolve(judged.first, report={**judged.first.report, "lost": [{"file": "a"}]})
     assert judged.found() == []
 
 
@@ -149,9 +148,8 @@ def test_the_same_chance_does_the_same_damage(tmp_path: Path, whom: str) -> None
     assert done[0].offset == done[1].offset
 
 
-def test_what_a_task_file_held_is_no_part_of_the_snapshot_that_is_compared(root: Path) -> None:
+def test_rows_are_those_of_the_snapshot_moved_on_by_the_journal(root: Path) -> None:
     copies.recover(root)
     rows = copies.rows_of(root)
     assert rows["tasks", "a"]["description"] == "twice"
     assert "crc" not in rows["tasks", "a"]
-    assert json.loads((root / "tasks" / "a.json").read_text())["rev"] == rows["tasks", "a"]["rev"]
