@@ -146,10 +146,10 @@ class BehindFiles:
     def read_archived(self, session_id: str) -> tuple[bytes, str] | None:
         """Return the row of the session that left last, and its number in the archive."""
         with self._opened():
-            found = [one for one in self._archive.listing("sessions") if one.id == session_id]
-            if not found:
+            found = self._archive.last_leaving("sessions", session_id)
+            if found is None:
                 return None
-            return self._disk.read_file(found[-1].path / ROW, ROW_BYTES_MAX), str(found[-1].number)
+            return self._disk.read_file(found.path / ROW, ROW_BYTES_MAX), str(found.number)
 
     def close(self) -> None:
         """Sync and close every file; further calls raise StorageFailed."""

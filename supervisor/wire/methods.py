@@ -111,6 +111,10 @@ _SESSIONS: Final = (
         mutates=True, example=_SESSION_ID,
     ),
     _session("session.restore", sessions.SessionRestore, "bring a deleted session back"),
+    Method(
+        "session.put", sessions.SessionPut, "sessions", "record a session that somebody else keeps", "the session",
+        Session, mutates=True, example={"session": {"id": "session_1704067200001", "title": "Login"}},
+    ),
 )  # fmt: skip
 
 _RECORDS: Final = (
