@@ -108,6 +108,22 @@ class SessionList(Params, frozen=True, kw_only=True):
     cursor: Name | None = None
 
 
+class SessionFind(Params, frozen=True, kw_only=True):
+    """Find the sessions that fit everything that is given; `text` is looked for in title, first prompt and alias."""
+
+    id: GivenSession | None = None
+    external_id: Word | None = None
+    alias: Word | None = None
+    task_id: Word | None = None
+    project: Word | None = None
+    branch: Word | None = None
+    cwd: Name | None = None
+    outcome: Outcome | None = None
+    activity: Activity | None = None
+    text: Name | None = None
+    limit: Limit = LIMIT_DEFAULT
+
+
 class SessionClose(Params, frozen=True, kw_only=True):
     """Say that a session is over, and how it ended."""
 

@@ -15,6 +15,7 @@ from actors.model.errors import NotFound
 from actors.model.ids import given_session_id
 from actors.model.state import Tables
 from actors.model.tables import Order, SessionRow
+from actors.queries import sessions_find
 from actors.queries.paging import Listing, page, place_of
 from actors.queries.query import FromDisk, Query
 
@@ -102,5 +103,10 @@ def _rows(tables: Tables, walk: _Walk, after: Order | None) -> Iterable[SessionR
     return (tables.sessions.rows[order[1]] for order in found)
 
 
-QUERIES: dict[type, Query] = {ask.SessionGet: get, ask.SessionList: list_page, ask.SessionMessages: messages}
+QUERIES: dict[type, Query] = {
+    ask.SessionGet: get,
+    ask.SessionList: list_page,
+    ask.SessionMessages: messages,
+    **sessions_find.QUERIES,
+}
 """Parameters → what they read."""
