@@ -14,10 +14,11 @@ from typing import Any
 
 import attrs
 
-from actors.agents import HEARD, Agents, Host
-from actors.decisions import runs as decisions
+from actors.agents.agents import HEARD, Agents
 from actors.decisions.decision import At, needed_row
 from actors.decisions.records import RUNS
+from actors.decisions.runs import HANDLERS, STOP
+from actors.decisions.runs_life import STOPPED, WITHDRAWN, end_asked
 from actors.domain import Domain, Place
 from actors.errands import Errands, Returned
 from actors.kernel.actor import Context
@@ -34,7 +35,7 @@ from actors.model.tables import RunRow
 from actors.outputs import Follower, Followers, Outputs
 from actors.own_work import OwnWork
 from actors.queries.runs import QUERIES
-from actors.running.link import Link, NoLink
+from actors.running.link import Host, Link, NoLink
 from actors.running.parsing import ParserOf, TextParser
 from actors.turns import Turns
 
@@ -77,7 +78,7 @@ class Runs(Domain):
     """See the module's text."""
 
     def __init__(self, place: Place, context: Context, hall: Hall | None = None) -> None:
-        super().__init__(place, context, {**RUNS, **decisions.HANDLERS, RunStop: decisions.STOP}, QUERIES)
+        super().__init__(place, context, {**RUNS, **HANDLERS, RunStop: STOP}, QUERIES)
         self._hall = hall or Hall()
         self._errands = Errands(self._home, place.writer, place.clock)
         self._own = OwnWork(self.propose_own, place.clock, place.mailbox.wake)
@@ -127,7 +128,7 @@ class Runs(Domain):
         tables = self._place.ledger.tables
         runs = (row for task_id in letter.task_ids for row in tables.runs.of_task(task_id))
         run_ids = {row.id for row in runs if row.is_own and row.status in ACTIVE}
-        self._hold(Held(letter.request, letter.home, run_ids, decisions.WITHDRAWN))
+        self._hold(Held(letter.request, letter.home, run_ids, WITHDRAWN))
 
     def consider(self, request: Request, at: At) -> Letter | None:
         """Stopping an agent takes time; following an output is neither a fact nor a query."""
@@ -142,7 +143,7 @@ class Runs(Domain):
         except PerdureError as error:
             return self.answer(request, Failed(error))
         if isinstance(row, RunRow) and row.is_own and row.status in ACTIVE:
-            self._hold(Held(request, self._home, {row.id}, decisions.STOPPED, asked.grace_s))
+            self._hold(Held(request, self._home, {row.id}, STOPPED, asked.grace_s))
             return None
         return super().consider(request, at)
 
@@ -184,13 +185,13 @@ class Runs(Domain):
 
     def _ask_ends(self, held: Held) -> None:
         messages = {
-            decisions.STOPPED: "somebody stopped it",
-            decisions.WITHDRAWN: "its task was cancelled or deleted",
+            STOPPED: "somebody stopped it",
+            WITHDRAWN: "its task was cancelled or deleted",
         }
         for run_id in held.run_ids:
             if held.grace_s is not None:
                 self._agents.end_within(run_id, held.grace_s)
-            decide = partial(decisions.end_asked, run_id=run_id, kind=held.kind, message=messages[held.kind])
+            decide = partial(end_asked, run_id=run_id, kind=held.kind, message=messages[held.kind])
             self._own.add(run_id, "run.ask_end", decide)
 
     def _let_go(self, over: Iterable[str]) -> None:

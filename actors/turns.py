@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from functools import partial
 from random import Random
 
-from actors.agents import Host
-from actors.decisions import runs as decisions
+from actors.decisions.runs_life import dropped, order
 from actors.domain import Place
 from actors.model.tables import RunRow, TaskRow, decode_run
 from actors.own_work import OwnWork
 from actors.running.attempts import delay_s
+from actors.running.link import Host
 from actors.running.schedule import Schedule, Waiting
 
 
@@ -71,7 +71,7 @@ class Turns:
             self._schedule.remove(waiting.run_id)
             self._ordering.add(waiting.run_id)
             self._ordered_by[waiting.run_id] = host
-            self._own.add(waiting.run_id, "run.order", partial(decisions.order, run_id=waiting.run_id))
+            self._own.add(waiting.run_id, "run.order", partial(order, run_id=waiting.run_id))
             room -= 1
 
     def _look_at_orders(self) -> None:
@@ -86,7 +86,7 @@ class Turns:
         if task is None or task.status != "pending":
             self._schedule.remove(row.id)
             if row.id not in self._own:
-                self._own.add(row.id, "run.drop", partial(decisions.dropped, run_id=row.id))
+                self._own.add(row.id, "run.drop", partial(dropped, run_id=row.id))
             return
         attempt = decode_run(row.encoded).attempt
         not_before_s = None

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from supervisor.demo.stage import Stage, staged
+from supervisor.trials.stage import Stage, staged
 
 DESCRIPTION = "x" * 300
 PIPELINE = 512

@@ -14,6 +14,9 @@ import attrs
 
 from actors.messages.agents import Offsets, Order, Stream
 
+Host = tuple[int, int]
+"""Pid and start time: one host, and no other after it."""
+
 
 @attrs.frozen
 class Reachable:

@@ -28,3 +28,5 @@ class RunRules:
     """What every agent's environment begins with."""
     cwd: str = "/"
     """Where agents work when neither the tool, nor the task, nor its session says so."""
+    results: str = "/tmp/perdure"  # noqa: S108  the runtime names the user's own
+    """The directory for results that agents leave in files (`{result_path}`)."""

@@ -1,6 +1,6 @@
 """`perdure demo`: the main job on a real input, while everything that can break is broken; a table of what was lost.
 
-`stage` starts, stops, kills and damages a real Perdure in a temporary directory; `worker` is one of several client
+The stage (`supervisor.trials`) is a real Perdure in a temporary directory; `worker` is one of several client
 processes that make, claim, log and finish tasks and write down what was acknowledged; `audit` compares those records
 with what is there; `acts` is the play.
 """

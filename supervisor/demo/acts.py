@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,8 @@ from rich.table import Table
 
 from supervisor.client import Client
 from supervisor.demo.audit import Finding, audit
-from supervisor.demo.stage import Stage, staged
+from supervisor.trials.agent import command_line
+from supervisor.trials.stage import Stage, staged
 
 WORKERS: Final = 4
 KILLS: Final = 4
@@ -57,7 +57,7 @@ class Play:
     def run(self) -> bool:
         """Play all acts; return whether everything acknowledged is there, once."""
         self._act("migrate the version-1 state of another program", self._migrate)
-        self._stage.hire(WORKERS)
+        self._stage.hire("supervisor.demo.worker", WORKERS)
         self._stage.wait_for_records(LOAD)
         for actor in ACTORS:
             self._act(f"crash the {actor} actor under load", partial(self._crash, actor))
@@ -111,7 +111,7 @@ class Play:
         """Agents go on while the runtime dies; every byte that they printed must be kept, once."""
         copies = [self._stage.records / f"agent-{n}" for n in range(AGENTS)]
         with self._stage.client() as client:
-            runs = [client.call("run.exec", argv=_agent(copy))["id"] for copy in copies]
+            runs = [client.call("run.exec", argv=command_line(str(copy), AGENT_SECONDS))["id"] for copy in copies]
             for run in runs:
                 _wait_until(client, run, "running")
             for _ in range(AGENT_KILLS):
@@ -173,11 +173,6 @@ def play() -> int:
         return 0
     console.print("[bold red]Something acknowledged was lost or done twice: see above.[/]")
     return 1
-
-
-def _agent(copy: Path) -> list[str]:
-    # By its file: an agent gets no environment of ours in which Python would find our packages.
-    return [sys.executable, str(Path(__file__).with_name("agent.py")), str(copy), str(AGENT_SECONDS)]
 
 
 def _wait_until(client: Client, run_id: str, status: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A whole Perdure for tests: real processes, a real socket, real signals, real files, and plain bytes to speak to it.
 
-`Perdure` is the demo's stage with what tests need besides: `wire()` gives a connection that knows nothing but bytes and
-lines, `ended(…)` runs a command to its end, and `journal()` reads what is on the disk.
+`Perdure` is the trials' stage with what tests need besides: `wire()` gives a connection that knows nothing but bytes
+and lines, `ended(…)` runs a command to its end, and `journal()` reads what is on the disk.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from supervisor.client.address import socket_path
-from supervisor.demo.stage import Stage
+from supervisor.trials.stage import Stage
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -1,58 +1,23 @@
-"""Runs as decided: what is queued, and what each noting of the runs actor changes or leaves alone."""
+"""Runs as clients ask for them: what is queued, and what is refused."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from actors.decisions import runs as decisions
 from actors.decisions.batch import Step, Steps
-from actors.decisions.decision import Decision, Rules
 from actors.messages import runs as ask
 from actors.messages import sessions as session
 from actors.messages import tasks as task
 from actors.model.errors import Conflict, InvalidParams, InvalidTransition, NotFound
-from actors.running.parsing import Reported
-from actors.running.rules import RunRules
-from actors.running.tools import Tool
 from tests.kit.decided import Bench
-
-TALKER = Tool(
-    name="TALKER", argv=("talk", "{session_id}", "{description}", "{task_id}"), resume=("talk", "again", "{session_id}")
-)
-RULES = Rules(runs=RunRules(tools={"TALKER": TALKER}, cwd="/state"))
+from tests.kit.decided_runs import RULES, a_run, row
 
 
 @pytest.fixture
 def bench() -> Bench:
     return Bench(rules=RULES)
-
-
-def own(bench: Bench, decide: Any, **given: Any) -> Decision:
-    """Decide what the runs actor does by itself, and commit it."""
-    decision: Decision = decide(bench.draft(), bench.at, **given)
-    if decision.facts:
-        bench.commit(*decision.facts)
-    return decision
-
-
-def row(bench: Bench, table: str, row_id: str) -> dict[str, Any]:
-    found = bench.tables.row(table, row_id)
-    assert found is not None
-    decoded: dict[str, Any] = msgspec.json.decode(found.encoded)
-    return decoded
-
-
-def a_run(bench: Bench, status: str = "queued") -> dict[str, Any]:
-    """A run of a task of its own, as far as wanted."""
-    made: dict[str, Any] = bench.do(ask.RunExec(argv=("true",)))
-    if status != "queued":
-        own(bench, decisions.order, run_id=made["id"])
-    if status == "running":
-        own(bench, decisions.started, run_id=made["id"], pid=1, pid_started=2)
-    return row(bench, "runs", made["id"])
 
 
 def test_a_command_becomes_a_task_and_its_run_in_one_line(bench: Bench) -> None:
@@ -113,51 +78,6 @@ def test_a_run_may_be_made_in_a_batch(bench: Bench) -> None:
     bench.do(Steps((Step("task.create", create), Step("run.start", ask.RunStart(task_id="t")))))
     assert len(bench.lines) == 1
     assert len(bench.tables.runs.queued) == 1
-
-
-def test_a_turn_begins_run_and_task_in_one_line(bench: Bench) -> None:
-    run = a_run(bench)
-    own(bench, decisions.order, run_id=run["id"])
-    assert [fact.op for fact in bench.lines[-1].facts] == ["run.ordered", "task.started"]
-    assert row(bench, "tasks", run["task_id"])["attempts"] == 1
-
-
-def test_a_turn_whose_task_waits_for_another_changes_nothing(bench: Bench) -> None:
-    bench.do(task.TaskCreate(id="first", description="d"))
-    bench.do(task.TaskCreate(id="t", description="d", tool="TALKER", depends_on=("first",)))
-    run = bench.do(ask.RunStart(task_id="t"))
-    assert own(bench, decisions.order, run_id=run["id"]).facts == ()
-
-
-@pytest.mark.parametrize(
-    ("decide", "given"),
-    [
-        (decisions.order, {}),
-        (decisions.dropped, {}),
-        (decisions.started, {"pid": 1, "pid_started": 2}),
-        (decisions.identified, {"vendor_session_id": "v"}),
-        (decisions.reported, {"said": Reported("r")}),
-        (decisions.end_asked, {"kind": "silence", "message": "m"}),
-    ],
-)
-def test_everything_the_actor_notes_may_come_twice_or_too_late(
-    bench: Bench, decide: Any, given: dict[str, Any]
-) -> None:
-    for status in ("queued", "starting", "running"):
-        run = a_run(bench, status)
-        own(bench, decide, run_id=run["id"], **given)
-        assert own(bench, decide, run_id=run["id"], **given).facts == (), status
-    assert own(bench, decide, run_id="unknown", **given).facts == ()
-
-
-def test_why_a_run_is_ended_stays_when_its_agent_says_a_last_word(bench: Bench) -> None:
-    run = a_run(bench, "running")
-    own(bench, decisions.end_asked, run_id=run["id"], kind="silence", message="m")
-    own(bench, decisions.reported, run_id=run["id"], said=Reported({"a": 1}, "failed"))
-    found = row(bench, "runs", run["id"])
-    assert (found["result"], found["error"]["kind"]) == ({"a": 1}, "silence")
-    own(bench, decisions.end_asked, run_id=run["id"], kind=decisions.STOPPED, message="m")
-    assert own(bench, decisions.end_asked, run_id=run["id"], kind="wall_time", message="m").facts == ()
 
 
 def test_stopping_what_waits_gives_up_its_task_too(bench: Bench) -> None:

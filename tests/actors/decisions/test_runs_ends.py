@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.decisions import runs as decisions
 from actors.decisions.decision import Rules
 from actors.decisions.runs_ends import Ending, ended, verdict
+from actors.decisions.runs_life import dropped, end_asked, identified, order, reported, started
 from actors.messages import runs as ask
 from actors.messages import tasks as task
 from actors.model.errors import PerdureError
@@ -20,8 +20,8 @@ from actors.model.run import ACTIVE, LIVE, Run
 from actors.running.parsing import Reported
 from actors.running.rules import RunRules
 from actors.running.tools import SHELL, SHELL_TOOL, Retry, Tool
-from tests.actors.decisions.test_runs import own, row
 from tests.kit.decided import Bench
+from tests.kit.decided_runs import own, row
 
 GOOD = {"result": {"text": "done"}}
 BAD = {"result": {"text": "no"}, "error": {"kind": "agent_error", "message": "no"}}
@@ -98,18 +98,47 @@ def test_which_failures_are_tried_again_is_configuration(
 def test_an_end_leaves_a_task_alone_that_somebody_else_has_dealt_with() -> None:
     bench = Bench()
     run = bench.do(ask.RunExec(argv=("true",)))
-    own(bench, decisions.order, run_id=run["id"])
+    own(bench, order, run_id=run["id"])
     bench.do(task.TaskComplete(id=run["task_id"], result="by hand"))
     own(bench, ended, run_id=run["id"], ending=exited(1))
     assert [fact.op for fact in bench.lines[-1].facts] == ["run.ended"]
     assert row(bench, "tasks", run["task_id"])["result"] == "by hand"
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, {"text": "of the file"}),
+        (Reported({"text": None, "usage": {"n": 1}}), {"text": "of the file", "usage": {"n": 1}}),
+        (Reported({"text": "of the stream"}), {"text": "of the stream"}),
+        (Reported("bare"), "bare"),
+    ],
+)
+def test_a_file_gives_the_result_that_the_stream_did_not(said: Reported | None, expected: Any) -> None:
+    bench = Bench()
+    run = bench.do(ask.RunExec(argv=("true",)))
+    own(bench, order, run_id=run["id"])
+    if said is not None:
+        own(bench, reported, run_id=run["id"], said=said)
+    own(bench, ended, run_id=run["id"], ending=attrs.evolve(exited(0), result={"text": "of the file"}))
+    assert row(bench, "runs", run["id"])["result"] == expected
+    assert row(bench, "tasks", run["task_id"])["result"] == expected
+
+
+def test_a_result_in_a_file_does_not_excuse_a_failure() -> None:
+    bench = Bench()
+    run = bench.do(ask.RunExec(argv=("true",)))
+    own(bench, order, run_id=run["id"])
+    own(bench, ended, run_id=run["id"], ending=attrs.evolve(exited(None, 15), result={"text": "half"}))
+    assert row(bench, "runs", run["id"])["result"] == {"text": "half"}
+    assert row(bench, "tasks", run["task_id"])["status"] == "failed"
+
+
 def test_a_task_whose_tool_is_gone_fails_instead_of_being_tried_again() -> None:
     bench = Bench(rules=Rules(runs=RunRules(tools={"T": Tool(name="T", argv=("t",))})))
     bench.do(task.TaskCreate(id="t", description="d", tool="T"))
     run = bench.do(ask.RunStart(task_id="t"))
-    own(bench, decisions.order, run_id=run["id"])
+    own(bench, order, run_id=run["id"])
     bench.rules = Rules()
     own(bench, ended, run_id=run["id"], ending=GONE)
     found = row(bench, "tasks", "t")
@@ -118,6 +147,53 @@ def test_a_task_whose_tool_is_gone_fails_instead_of_being_tried_again() -> None:
 
 TALKER = Tool(name="TALKER", argv=("talk", "{session_id}"), resume=("talk", "again", "{session_id}"))
 RULES = Rules(runs=RunRules(tools={"TALKER": TALKER, SHELL: SHELL_TOOL}, interruptions_max=2))
+
+
+def talked(bench: Bench, *endings: Ending, max_attempts: int = 9) -> list[tuple[bool, int, str]]:
+    """Let a task's runs end like this, one after the other; return of each whether it resumed, its attempt, its end."""
+    made = bench.do(task.TaskCreate(description="d", tool="TALKER", max_attempts=max_attempts))
+    bench.do(ask.RunStart(task_id=made["id"]))
+    for ending in endings:
+        (run_id,) = bench.tables.runs.queued
+        own(bench, order, run_id=run_id)
+        if ending is not REFUSED:
+            own(bench, started, run_id=run_id, pid=1, pid_started=2)
+        own(bench, ended, run_id=run_id, ending=ending)
+    rows = [row(bench, "runs", one.id) for one in bench.tables.runs.of_task(made["id"])]
+    return [(one["argv"][1] == "again", one["attempt"], one["status"]) for one in rows]
+
+
+@pytest.mark.parametrize(
+    ("endings", "expected"),
+    [
+        ([exited(1)], [(False, 1), (True, 2)]),
+        ([exited(1), exited(1)], [(False, 1), (True, 2), (False, 3)]),
+        ([exited(1), exited(1), exited(1)], [(False, 1), (True, 2), (False, 3), (False, 4)]),
+        ([GONE], [(False, 1), (True, 1)]),
+        ([GONE, exited(1)], [(False, 1), (True, 1), (False, 1)]),
+        ([GONE, exited(1), GONE], [(False, 1), (True, 1), (False, 1), (True, 1)]),
+        ([exited(1), GONE, exited(1)], [(False, 1), (True, 2), (True, 2), (False, 2)]),
+    ],
+)
+def test_a_conversation_is_resumed_and_after_that_failed_once_begun_afresh(
+    endings: list[Ending], expected: list[tuple[bool, int]]
+) -> None:
+    bench = Bench(rules=RULES)
+    found = talked(bench, *endings)
+    assert [(resumed, attempt) for resumed, attempt, _status in found] == expected
+
+
+def test_the_last_attempt_is_not_lost_to_a_conversation_that_could_not_be_resumed() -> None:
+    bench = Bench(rules=RULES)
+    found = talked(bench, exited(1), exited(1), exited(1), max_attempts=2)
+    assert found == [(False, 1, "exited"), (True, 2, "exited"), (False, 2, "exited")]
+
+
+def test_an_agent_that_never_began_has_no_conversation_to_resume() -> None:
+    talker = attrs.evolve(TALKER, retry=Retry(failed_to_start=True))
+    bench = Bench(rules=Rules(runs=RunRules(tools={"TALKER": talker})))
+    assert [resumed for resumed, _attempt, _status in talked(bench, REFUSED)] == [False, False]
+
 
 STEPS = st.one_of(
     st.tuples(st.just("exec"), st.integers(1, 3)),
@@ -159,12 +235,12 @@ def play(bench: Bench, which: int, step: tuple[Any, ...]) -> None:
             bench.do(commands[name])
             return
         work: dict[str, tuple[Any, dict[str, Any]]] = {
-            "order": (decisions.order, {}),
-            "drop": (decisions.dropped, {}),
-            "start": (decisions.started, {"pid": 1, "pid_started": 2}),
-            "name": (decisions.identified, {"vendor_session_id": given[0] if given else ""}),
-            "report": (decisions.reported, {"said": given[0] if given else None}),
-            "ask_end": (decisions.end_asked, {"kind": given[0] if given else "", "message": "m"}),
+            "order": (order, {}),
+            "drop": (dropped, {}),
+            "start": (started, {"pid": 1, "pid_started": 2}),
+            "name": (identified, {"vendor_session_id": given[0] if given else ""}),
+            "report": (reported, {"said": given[0] if given else None}),
+            "ask_end": (end_asked, {"kind": given[0] if given else "", "message": "m"}),
             "end": (ended, {"ending": given[0] if given else None}),
         }
         decide, more = work[name]

@@ -111,11 +111,11 @@ class Stage:
             client.call("task.create", id=f"probe-{name}", description="is anybody there?", tool="PROBE")
         return time.monotonic() - begun_s
 
-    def hire(self, number: int) -> None:
-        """Start worker processes."""
+    def hire(self, module: str, number: int) -> None:
+        """Start worker processes: `python -m MODULE STATE_PATH RECORD_FILE NAME` each."""
         for n in range(number):
             name = f"w{len(self._workers) + n}"
-            argv = [sys.executable, "-m", "supervisor.demo.worker", str(self.state_path)]
+            argv = [sys.executable, "-m", module, str(self.state_path)]
             with (self._folder / f"{name}.log").open("ab") as errors:
                 self._workers.append(
                     subprocess.Popen(
