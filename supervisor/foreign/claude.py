@@ -164,7 +164,10 @@ def _messages(file: File) -> Iterator[Message | Skipped]:
 
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
     said = value.get("message")
-    inner = said if isinstance(said, dict) else {"role": value["type"]}
+    if isinstance(said, dict):
+        inner = said
+    else:
+        inner = {"role": value["type"], **({"content": said} if isinstance(said, str) else {})}
     return {**inner, **{name: member for name, member in value.items() if name != "message"}}
 
 

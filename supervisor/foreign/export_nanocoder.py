@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
 
+from actors.model.stamps import later, stamp_of
 from supervisor.foreign.as_nanocoder import as_nanocoder
 from supervisor.foreign.client import Runtime
 from supervisor.foreign.lines import read_object
@@ -25,6 +27,10 @@ from supervisor.foreign.nanocoder import INDEX
 from supervisor.foreign.report import Outcome, Report
 from supervisor.foreign.values import File, Skipped
 
+RETENTION_DAYS: Final = 30
+"""What nanocoder keeps unless it is told otherwise."""
+
+_DAY_S: Final = 86_400.0
 _PAGE_SESSIONS: Final = 500
 _PAGE_MESSAGES: Final = 500
 _FILE_MODE: Final = 0o600
@@ -36,13 +42,27 @@ def export_to(directory: Path, perdure: Runtime) -> Report:
     report = Report("nanocoder", str(directory), dry_run=False)
     directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
     index = _index(directory, report)
+    written: list[dict[str, Any]] = []
     for row in _sessions(perdure):
         outcome = _write(directory, perdure, row, report)
         if outcome is not None:
             report.count("sessions", outcome.outcome)
-            index[row["id"]] = _metadata(row, outcome.message_count)
+            written.append(_metadata(row, outcome.message_count))
+    _warn_of_retention(written, report)
+    # As nanocoder's own index: in the order in which they were made.
+    index |= {one["id"]: one for one in sorted(written, key=lambda one: str(one["createdAt"]))}
     _put(directory / INDEX, json.dumps(list(index.values()), ensure_ascii=False, indent=2))
     return report
+
+
+def _warn_of_retention(written: Iterable[Mapping[str, Any]], report: Report) -> None:
+    oldest = later(stamp_of(time.time()), -RETENTION_DAYS * _DAY_S)
+    old = sum(str(one["lastAccessedAt"]) < oldest for one in written)
+    if old:
+        report.note(
+            f"nanocoder deletes at its start sessions that were unused for sessions.retentionDays ({RETENTION_DAYS}), "
+            f"and {old} of these were: raise it in its configuration first"
+        )
 
 
 @define
@@ -139,7 +159,7 @@ def _rest(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sessions(perdure: Runtime) -> Iterator[dict[str, Any]]:
-    """Every session, by when it was made: the order in which nanocoder would have put them into its index."""
+    """Every session that is here."""
     cursor: str | None = None
     while True:
         more = {} if cursor is None else {"cursor": cursor}

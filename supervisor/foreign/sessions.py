@@ -17,14 +17,16 @@ other messages                           skipped: both sides have gone on, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
 from actors.model.errors import AlreadyExists, Conflict, InvalidParams, NotFound, PerdureError, TooLarge
+from actors.model.ids import foreign_session_id
 from actors.model.stamps import normal
 from supervisor.foreign.client import Runtime
 from supervisor.foreign.marks import Digest, Mark, encoded, mark_in, told_by
+from supervisor.foreign.members import usable_id
 from supervisor.foreign.report import Outcome, Report
 from supervisor.foreign.sending import Sender
 from supervisor.foreign.values import Message, SessionFound, Skipped
@@ -55,7 +57,7 @@ class SessionImport:
         except _Archived as archived:
             self._skip(found, f"session {archived.session_id} is in the archive; `session restore` brings it back")
             return
-        session_id = found.members["id"] if here is None else str(here["id"])
+        session_id = foreign_session_id(found.members["id"]) if here is None else str(here["id"])
         before = self._taken.setdefault(session_id, found.file)
         if before != found.file:
             self._skip(found, f"{before} holds the same session {session_id}")
@@ -77,23 +79,36 @@ class SessionImport:
             if self._perdure is None or self._report.dry_run:
                 continue
             try:
-                self._perdure.call("session.put", session={"id": session_id, "parent_id": found.parent})
+                if not self._descends(session_id, found):
+                    self._perdure.call("session.put", session={"id": session_id, "parent_id": found.parent})
             except (NotFound, Conflict, InvalidParams) as error:
                 self._skip(found, f"its parent {found.parent} was not set: {error.message}")
+            except _Archived:
+                self._skip(found, f"its parent {found.parent} is in the archive")
+
+    def _descends(self, session_id: str, found: SessionFound) -> bool:
+        """Whether the row says so already."""
+        row = self._row(session_id, ())
+        parent = self._row(str(found.parent), (str(found.parent),))
+        return row is not None and parent is not None and row["parent_id"] == parent["id"]
 
     def _here(self, found: SessionFound) -> dict[str, Any] | None:
         """Return the row that is here, under its own id or one by which another tool knows it."""
+        return self._row(found.members["id"], found.members["external_ids"])
+
+    def _row(self, session_id: str, external_ids: Iterable[str]) -> dict[str, Any] | None:
+        """Return a row; None when it is not here. Raises _Archived when it is in the archive only."""
         if self._perdure is None:
             return None
         archived: _Archived | None = None
         try:
-            row: dict[str, Any] = self._perdure.call("session.get", id=found.members["id"])
+            row: dict[str, Any] = self._perdure.call("session.get", id=usable_id(session_id))
         except NotFound as error:
             if error.details.get("archived"):
                 archived = _Archived(str(error.details.get("id")))
         else:
             return row
-        for external_id in found.members["external_ids"]:
+        for external_id in external_ids:
             rows = self._perdure.call("session.find", external_id=external_id, limit=1)["sessions"]
             if rows:
                 return dict(rows[0])

@@ -116,7 +116,8 @@ def _new(stable_id: str, at: str | None) -> Record:
     empty: dict[str, list[Any]] = {
         name: [] for name in ("claude_session_ids", "transcript_files", "tasks", "projects", "parent_candidate_ids")
     }
-    return {"stable_id": stable_id, "created_at": at, "last_progress_at": at, "activity_state": "active", **empty}
+    state = {"activity_state": "active", "outcome": "open", "created_at": at, "last_progress_at": at}
+    return {"stable_id": stable_id, **state, **empty}
 
 
 def _seen(record: Record, payload: Mapping[str, Any], _at: str | None) -> None:
