@@ -7,10 +7,10 @@ from typing import Final
 import click
 
 from supervisor.cli import foreign_view
+from supervisor.cli.bytes_progress import bytes_progress
 from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import CONTEXT_SETTINGS, LazyGroup, Row, command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.progress import progress
 from supervisor.cli.serving import serving
 from supervisor.cli.words import counted, size
 
@@ -68,7 +68,7 @@ def archive(invocation: Invocation, file: Path) -> None:
         )
     if file.absolute().is_relative_to(state_path):
         raise CommandFailed(f"{file} would lie in what it is to hold", "write it somewhere else", Exit.USAGE)
-    with progress("exporting", lambda: size_bytes(state_path)) as advance:
+    with bytes_progress("exporting", lambda: size_bytes(state_path)) as advance:
         try:
             exported = export_archive(state_path, file, __version__, advance)
         except FileExistsError as error:

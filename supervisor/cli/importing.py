@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from supervisor.cli import foreign_view
+from supervisor.cli.bytes_progress import bytes_progress
 from supervisor.cli.choices import one_of
 from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.progress import progress
 from supervisor.cli.reach import Runtime, held_by
 from supervisor.cli.serving import serving
 
@@ -45,7 +45,9 @@ def import_(invocation: Invocation, kind: str, directory: Path, dry_run: bool) -
         check(chosen, directory)
     except WrongKind as error:
         raise CommandFailed(str(error), "perdure import --help lists the kinds", Exit.USAGE) from error
-    with progress(f"importing {kind}", lambda: sum(file.size_bytes for file in chosen.files(directory))) as advance:
+    with bytes_progress(
+        f"importing {kind}", lambda: sum(file.size_bytes for file in chosen.files(directory))
+    ) as advance:
         if dry_run and _nothing_is_there(invocation):
             report = import_from(chosen, directory, None, dry_run=True, advance=advance)
             kept = None
