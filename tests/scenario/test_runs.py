@@ -107,6 +107,17 @@ def test_the_death_of_the_agent_host_is_an_interruption_and_the_task_is_tried_ag
     assert whole.call("task.get", id=made["task_id"])["status"] == "cancelled"
 
 
+def test_a_start_tells_which_tools_are_not_installed(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "tools.toml").write_text('[tools.NOWHERE]\nargv = ["no-such-agent"]\n')
+    whole: Perdure = make(config=str(tmp_path / "tools.toml"), **RESTLESS)
+    whole.start()
+    whole.kill_runtime()
+    whole.call("runtime.ping")
+    (line,) = [line for line in whole.log() if "not installed" in line["event"]]
+    assert "NOWHERE (no-such-agent)" in line["tools"]
+    assert line["level"] == "info"
+
+
 def test_an_end_that_takes_longer_than_a_call_may_is_waited_for(make: Any) -> None:
     whole: Perdure = make()
     whole.start()
