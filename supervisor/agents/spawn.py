@@ -19,6 +19,7 @@ import sys
 from typing import Final, Literal, NamedTuple
 
 from actors.messages.agents import Spawn
+from supervisor.agents.cgroup import Group
 from supervisor.agents.results import make_room
 from supervisor.agents.tree_of import MARKER, Identity, started_of
 
@@ -45,8 +46,8 @@ class Spawned(NamedTuple):
     stderr_fd: int
 
 
-def spawn(order: Spawn, marker: str, umask: int = -1) -> Spawned:
-    """Start the agent; -1 leaves it the host's umask. Raises `NotSpawned`; nothing is left then."""
+def spawn(order: Spawn, marker: str, umask: int = -1, group: Group | None = None) -> Spawned:
+    """Start the agent, in its group; -1 leaves it the host's umask. Raises `NotSpawned`; nothing is left then."""
     descriptors: list[int] = []
     try:
         _check_folder(order.cwd)
@@ -64,7 +65,7 @@ def spawn(order: Spawn, marker: str, umask: int = -1) -> Spawned:
             stderr=stderr_end,
             start_new_session=True,
             umask=umask,
-            preexec_fn=_Prepare(order),  # noqa: PLW1509  the host has one thread
+            preexec_fn=_Prepare(order, group),  # noqa: PLW1509  the host has one thread
         )
     except (OSError, ValueError, subprocess.SubprocessError, MemoryError) as error:
         for descriptor in descriptors:
@@ -100,25 +101,36 @@ def unread_bytes(descriptor: int) -> int:
 class _Prepare:
     """What the child does to itself before exec."""
 
-    def __init__(self, order: Spawn) -> None:
+    def __init__(self, order: Spawn, group: Group | None) -> None:
         self._host_pid = os.getpid()
+        self._group = group
         self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-        self._limits = [
-            (kind, _limits(kind, wanted))
+        self._limits = {
+            kind: _limits(kind, wanted)
             for kind, wanted in (
                 (resource.RLIMIT_AS, order.memory_bytes_max),
                 (resource.RLIMIT_NOFILE, order.files_max),
             )
             if wanted is not None
-        ]
+        }
 
     def __call__(self) -> None:
         if self._prctl is not None:
             self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self._host_pid:
                 os._exit(1)  # the host died before the line above
-        for kind, limits in self._limits:
+        if self._group is not None and self._joined(self._group) and self._group.limits_memory:
+            # Runtimes such as node reserve far more addresses than they use memory.
+            self._limits.pop(resource.RLIMIT_AS, None)
+        for kind, limits in self._limits.items():
             resource.setrlimit(kind, limits)
+
+    def _joined(self, group: Group) -> bool:
+        try:
+            group.join()
+        except OSError:
+            return False
+        return True
 
 
 def _limits(kind: int, wanted: int) -> tuple[int, int]:
