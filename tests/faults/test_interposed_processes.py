@@ -42,8 +42,8 @@ def kind_and_calls(request: pytest.FixtureRequest, interposed: None) -> tuple[st
     return request.param, log
 
 
-def attempt(kind: str, *faults: Fault, **plan: Any) -> Whole:
-    with whole(kind, *faults, steps=STEPS, **plan) as one:
+def attempt(kind: str, *faults: Fault) -> Whole:
+    with whole(kind, *faults, steps=STEPS) as one:
         try:
             one.run()
         except Exception as error:
@@ -75,15 +75,17 @@ def test_a_whole_perdure_of_which_any_call_fails_goes_on_or_starts_again(
 
 
 def test_a_root_whose_log_cannot_be_written_serves_all_the_same() -> None:
-    full = Fault(Action.FAIL, 1, times=FOR_EVER, error=errno.ENOSPC)
-    one = attempt(ROOT, full, calls=frozenset({Call.WRITE}), where="logs/perdure.log")
+    calls, where = frozenset({Call.WRITE}), "logs/perdure.log"
+    full = Fault(Action.FAIL, 1, times=FOR_EVER, error=errno.ENOSPC, calls=calls, where=where)
+    one = attempt(ROOT, full)
     assert one.codes == []
 
 
 def test_a_root_whose_lock_record_cannot_be_written_serves_all_the_same() -> None:
     """What stands in it is for people; the lock is the kernel's."""
-    full = Fault(Action.FAIL, 3, times=FOR_EVER, error=errno.ENOSPC)
-    one = attempt(ROOT, full, calls=frozenset({Call.PWRITE}), where="perdure.lock")
+    calls, where = frozenset({Call.PWRITE}), "perdure.lock"
+    full = Fault(Action.FAIL, 3, times=FOR_EVER, error=errno.ENOSPC, calls=calls, where=where)
+    one = attempt(ROOT, full)
     assert one.codes == []
 
 
@@ -171,15 +173,15 @@ def test_the_agent_host_killed_while_it_delivers_leaves_the_beginning_of_the_out
 @pytest.mark.parametrize("delay_ms", [300, pytest.param(2500, marks=pytest.mark.long)])
 def test_nobody_takes_a_runtime_for_hung_because_its_disk_is_slow(delay_ms: int) -> None:
     """The heartbeat is missed after a fifth of a second, and no sync is as quick as that."""
-    slow = Fault(Action.DELAY, 1, times=FOR_EVER, delay_ms=delay_ms)
     syncs = frozenset({Call.FDATASYNC, Call.FSYNC})
+    slow = Fault(Action.DELAY, 1, times=FOR_EVER, delay_ms=delay_ms, calls=syncs, where="/journal/")
     with whole(RUNTIME, sample=None) as one:
         one.perdure.environment |= {
             "PERDURE_SUPERVISOR__HEARTBEAT_S": "0.05",
             "PERDURE_SUPERVISOR__HUNG_AFTER_S": str(delay_ms / 1000 / 1.5),
         }
         one.start()
-        one.interposer.spoil(slow, calls=syncs, where="/journal/")
+        one.interposer.spoil(slow)
         begun_s = time.monotonic()
         for number in range(3):
             one.insist(steps_of(("task.create", {"id": f"t{number}", "description": "x"}), name=f"slow-{number}")[0])

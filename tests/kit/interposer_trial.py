@@ -103,19 +103,24 @@ class Keeper:
         mutant: str | None = None,
         settings: dict[str, Any] | None = None,
         start: Visible | None = None,
-        **plan: Any,
+        on: Path | None = None,
     ) -> Iterator[Trial]:
-        """Give a trial whose first runtime is about to start on a copy of `sample`, with this plan."""
+        """Give a trial whose first runtime is about to start on a copy of `sample`, under these faults.
+
+        `on`: a folder of the file system that the state directory is to lie on; else it is in memory.
+        """
         with scratch() as folder:
             counted = folder / "in"
             counted.mkdir()
             state_path = counted / "state"
+            if on is not None:
+                state_path = on / "state"
             if sample is None:
                 state_path.mkdir(mode=0o700)
             else:
                 shutil.copytree(sample, state_path)
             interposer = Interposer(folder / "interposer", counted)
-            interposer.spoil(*faults, **plan)
+            interposer.spoil(*faults)
             if start is None:
                 start = nothing() if sample is None else migrated()
             trial = Trial(folder, state_path, interposer, Oracle(steps, start), crash_at, self._socket)
