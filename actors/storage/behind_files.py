@@ -73,6 +73,8 @@ class BehindFiles:
         with self._opened():
             for task_id, row in behind.archived_tasks.items():
                 self._archive_task(task_id, row)
+            for run_id, row in behind.archived_runs.items():
+                self._archive.archive_run(run_id, row)
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
                 for work in works:

@@ -140,7 +140,14 @@ class Runs:
                 agent = self._agents[order.run_id] = self._new_agent(order)
                 self._share_out()
         except NotSpawned as refusal:
-            runtime.post(NotStarted(run_id=order.run_id, reason=refusal.reason[:2000], code=refusal.code))
+            runtime.post(
+                NotStarted(
+                    run_id=order.run_id,
+                    reason=refusal.reason[:2000],
+                    code=refusal.code,
+                    exit_status=refusal.exit_status,
+                )
+            )
         else:
             runtime.post(agent.started())
 

@@ -16,7 +16,7 @@ import resource
 import signal
 import subprocess
 import sys
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from actors.messages.agents import Spawn
 from supervisor.agents.cgroup import Group
@@ -28,12 +28,13 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class NotSpawned(Exception):
-    """There is no process; `reason` is for people, `code` the system's name of the error."""
+    """There is no process; `reason` is for people, `code` the system's name, `exit_status` the shells' for it."""
 
-    def __init__(self, reason: str, code: str) -> None:
+    def __init__(self, reason: str, code: str, exit_status: Literal[126, 127] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.exit_status = exit_status
 
 
 class Spawned(NamedTuple):
@@ -154,7 +155,17 @@ def _refusal(order: Spawn, error: Exception) -> NotSpawned:
         return NotSpawned(f"the working directory {order.cwd} cannot be entered: {error.strerror}", code)
     if order.result_path is not None and error.filename == os.path.dirname(order.result_path):  # noqa: PTH120
         return NotSpawned(f"there is no room for a result in {error.filename}: {error.strerror}", code)
+    if error.filename is None:  # no descriptors, no processes, no memory: the command is not to blame
+        return NotSpawned(f"{order.argv[0]} cannot be started: {error.strerror}", code)
     if error.errno == errno.ENOENT:
-        where = "there is none" if "/" in order.argv[0] else f"not found in PATH ({order.env.get('PATH', 'not set')})"
-        return NotSpawned(f"the command {order.argv[0]} is missing: {where}", code)
-    return NotSpawned(f"{order.argv[0]} cannot be started: {error.strerror}", code)
+        return NotSpawned(_missing(order), code, 127)
+    return NotSpawned(f"{order.argv[0]} cannot be started: {error.strerror}", code, 126)
+
+
+def _missing(order: Spawn) -> str:
+    command = order.argv[0]
+    if "/" not in command:
+        return f"the command {command} is missing: not found in PATH ({order.env.get('PATH', 'not set')})"
+    if os.path.exists(os.path.join(order.cwd, command)):  # noqa: PTH110, PTH118  the host imports no pathlib
+        return f"the command {command} cannot be started: the program that its first line names is missing"
+    return f"the command {command} is missing: there is none"
