@@ -13,7 +13,8 @@ What the end means (`verdict`), the first line that fits:
     0                                      exited         completed
     any other status, a signal             exited         failed, or tried again
 
-A resumed run that fails is tried afresh, once and at no cost: what failed may be the resuming.
+A resumed run that fails is tried afresh, once and at no cost: what failed may be the resuming. A service's life has no
+task: its service's row says how it ended, in the same line.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors.decisions import service_facts
 from actors.decisions.decision import NOTHING, At, Decision, patch
 from actors.decisions.runs_life import AGENT_ERROR, STOPPED, WITHDRAWN, ending_of
 from actors.decisions.runs_making import queued, tool_named
@@ -75,7 +77,8 @@ def ended(draft: Draft, at: At, *, run_id: str, ending: Ending) -> Decision:
         return NOTHING
     tool = tool_named(run.tool, at.rules)
     found = verdict(run, ending, Retry() if tool is None else tool.retry)
-    facts = [patch(draft, "runs", "run.ended", run.id, _end_of(run, ending, found, at))]
+    end = _end_of(run, ending, found, at)
+    facts = [patch(draft, "runs", "run.ended", run.id, end), *service_facts.exited(draft, run, end)]
     task_row = draft.row("tasks", run.task_id or "")
     task = decode_task(task_row.encoded) if task_row is not None else None
     if task is not None and task.status == "running" and task.lease is None:
