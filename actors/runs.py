@@ -132,7 +132,8 @@ class Runs(Domain):
             for run_id in over:
                 self._outputs.grown(run_id)
             self._let_go(over)
-            self._hall.changed()
+            if tell.run_ids or tell.service_ids:
+                self._hall.changed()
         elif isinstance(tell, HEARD):
             self._agents.heard(tell)
         else:

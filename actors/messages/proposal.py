@@ -103,7 +103,7 @@ class RowsChanged:
 
     task_ids: frozenset[str]
     run_ids: frozenset[str]
-    service_ids: frozenset[str]
+    service_ids: frozenset[str] = frozenset()
 
 
 @attrs.frozen

@@ -140,13 +140,13 @@ def _merged(layers: list[Layer]) -> Resolved:
         for section, kind in SECTIONS.items()
     }
     return Resolved(
-        config=Config(**sections, **{section: _named(section, layers) for section in NAMED}),
+        config=Config(**sections, tools=_named("tools", layers), services=_named("services", layers)),
         sources={name: sourced.source for name, sourced in values.items()},
     )
 
 
 def _named(section: str, layers: list[Layer]) -> Mapping[str, Mapping[str, Any]]:
-    """The named tables of all layers, one over the other; raises ConfigError with everything that is wrong with them."""
+    """A section's tables of all layers, one over the other; raises ConfigError with everything that is wrong there."""
     found: dict[str, Mapping[str, Any]] = {}
     for layer in layers:
         for name, table in layer.named[section].items():
