@@ -113,6 +113,11 @@ class Domain:
             self._epoch = self._place.ledger.epoch
             self._taken_back = self._place.mailbox.taken_back
 
+    def heeds(self, facts: Sequence[Fact]) -> bool:
+        """Return whether this actor has something to do as soon as these facts are durable."""
+        del facts
+        return False
+
     def take(self, letter: Letter) -> None:
         """Take what is no request."""
         letter.fail(Internal(f"{self._place.mailbox.name} answers no such question"))
@@ -274,6 +279,7 @@ class Domain:
             rows=rows,
             expects=expects,
             outcome=outcome,
+            wakes_home=self.heeds(decision.facts),
         )
 
     def _expected(self, facts: Sequence[Fact]) -> list[Expected]:

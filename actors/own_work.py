@@ -39,7 +39,8 @@ class OwnWork:
         self._clock = clock
         self._wake = wake
         self._subjects: dict[str, _Subject] = {}
-        self._ready: set[str] = set()
+        self._ready: dict[str, None] = {}
+        """Subjects whose next piece can be proposed, in the order in which they became ready: turns keep theirs."""
 
     def __contains__(self, subject: str) -> bool:
         return subject in self._subjects
@@ -47,7 +48,7 @@ class OwnWork:
     def add(self, subject: str, method: str, decide: Decide) -> None:
         """Have a decision proposed after those of its subject before it; begins with the next `push`."""
         self._subjects.setdefault(subject, _Subject()).waiting.append((method, decide))
-        self._ready.add(subject)
+        self._ready.setdefault(subject)
 
     def due_in_s(self) -> float:
         """Return the seconds until something can be proposed."""
@@ -63,7 +64,7 @@ class OwnWork:
                 continue
             method, decide = work.waiting[0]
             work.is_under_way = True
-            self._ready.discard(subject)
+            self._ready.pop(subject, None)
             if not self._propose(method, decide, self._hearer(subject)):
                 self._put_back(subject, now_s)
 
@@ -76,7 +77,7 @@ class OwnWork:
             work.waiting.popleft()
             work.is_under_way = False
             if work.waiting:
-                self._ready.add(subject)
+                self._ready.setdefault(subject)
             else:
                 del self._subjects[subject]
             self._wake()
@@ -87,4 +88,4 @@ class OwnWork:
         work = self._subjects[subject]
         work.is_under_way = False
         work.due_s = now_s + RETRY_S
-        self._ready.add(subject)
+        self._ready.setdefault(subject)

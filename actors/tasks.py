@@ -6,6 +6,7 @@ heartbeat is no fact: it moves a deadline in memory. Tasks completed long ago le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -72,6 +73,10 @@ class Tasks(Domain):
                 for fact, row in zip(proposal.facts, proposal.rows, strict=True):
                     if fact.op == "task.claimed" or fact.id in self._leases:
                         self._follow(fact, None if row is None else row.encoded)
+
+    def heeds(self, facts: Sequence[Fact]) -> bool:
+        """A claim's lease begins when the claim is durable."""
+        return any(fact.op == "task.claimed" for fact in facts)
 
     def consider(self, request: Request, at: At) -> Letter | None:
         """A heartbeat is neither a fact nor a query: it is checked like a command and answered like one."""

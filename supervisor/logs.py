@@ -42,6 +42,8 @@ class Selection:
     level: int
     wanted: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
+    _known: dict[tuple[str, int], bool] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    """What was asked before: namespaces are few, and the question is asked for every debug line of the hot path."""
 
     @classmethod
     def of(cls, level: str, debug: str) -> "Selection":
@@ -57,6 +59,12 @@ class Selection:
         """Whether a line of this level from this namespace is wanted."""
         if level >= self.level:
             return True
+        known = self._known.get((namespace, level))
+        if known is None:
+            known = self._known[namespace, level] = self._matches(namespace)
+        return known
+
+    def _matches(self, namespace: str) -> bool:
         if any(fnmatch.fnmatchcase(namespace, glob) for glob in self.unwanted):
             return False
         return any(fnmatch.fnmatchcase(namespace, glob) for glob in self.wanted)
@@ -68,7 +76,7 @@ def get_logger(namespace: str) -> FilteringBoundLogger:
 
     May be called at import: what is configured later holds for it. Before that nothing is written.
     """
-    return cast("FilteringBoundLogger", structlog.get_logger(namespace=namespace))
+    return cast("FilteringBoundLogger", _Logger(namespace))
 
 
 def configure_to_stream(stream: BinaryIO, level: str, debug: str) -> None:
@@ -111,6 +119,22 @@ class _Current:
     """What holds in this process. One slot, replaced whole, so that threads see the old or the new."""
 
     selection = Selection(LEVELS["critical"] + 1)
+
+
+class _Logger:
+    """structlog's logger of a namespace; debug lines that nobody wants end here, before they cost anything."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._logger = structlog.get_logger(namespace=namespace)
+
+    def debug(self, event: str, *args: object, **values: object) -> None:
+        """Log a line for whoever looks for a fault."""
+        if _Current.selection.takes(self._namespace, LEVELS["debug"]):
+            self._logger.debug(event, *args, **values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logger, name)
 
 
 class _LineLogger:

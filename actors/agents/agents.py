@@ -58,7 +58,7 @@ class Agents:
         self._followed = Followed(place, parser_of, errands.send, link.acknowledge)
         self._orders = Orders(place, link, ordered_by)
         self._notes = Notes(own, place.clock)
-        self._ends = Ends(errands, self._notes)
+        self._ends = Ends(errands, self._notes, lambda: place.rules)
         self._marks = 0
         self._mark_seen = False
         self._is_measured = False

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import attrs
 
 from actors.agents.agent import Agent
 from actors.agents.notes import Notes
+from actors.decisions.decision import Rules
 from actors.decisions.runs_ends import Ending
+from actors.decisions.runs_making import result_path
 from actors.errands import Errands
 from actors.messages.agents import Ended
 from actors.messages.questions import SyncOutput
+from actors.running.checking import text_result
 
 
 @attrs.frozen
@@ -22,8 +28,9 @@ class Synced:
 class Ends:
     """See the module's text."""
 
-    def __init__(self, errands: Errands, notes: Notes) -> None:
+    def __init__(self, errands: Errands, notes: Notes, rules: Callable[[], Rules]) -> None:
         self._errands = errands
+        self._rules = rules
         self._notes = notes
 
     def heard(self, agent: Agent, news: Ended) -> None:
@@ -36,8 +43,14 @@ class Ends:
                 stdout_bytes=news.stdout_bytes,
                 stderr_bytes=news.stderr_bytes,
                 reason=agent.warning,
+                result=self._left_by(news),
             )
             self.try_to_finish(agent)
+
+    def _left_by(self, news: Ended) -> dict[str, Any] | None:
+        if news.result is None or not news.result.strip():
+            return None
+        return text_result(news.result, news.result_bytes, result_path(news.run_id, self._rules()))
 
     def concluded(self, agent: Agent, happening: str, reason: str) -> None:
         """Nobody saw it end, but over it is: `refuse` (there is no process) or `interrupt` (its host is gone)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Final
 
 from actors.agents.agent import Agent
 from actors.decisions.runs_ends import Ending, ended
@@ -13,9 +12,6 @@ from actors.kernel.clock import Clock
 from actors.own_work import OwnWork
 from actors.running.limits import Overdue
 from actors.running.parsing import Noticed, Reported, SessionNamed
-
-WARNING_CHARACTERS_MAX: Final = 2000
-"""Of an agent's last complaint, for the row; the whole of it is in its log."""
 
 
 class Notes:
@@ -41,7 +37,7 @@ class Notes:
                 agent.watch.reported_s = self._clock.monotonic_s()
                 self._own.add(agent.run_id, "run.report", partial(reported, run_id=agent.run_id, said=one))
             else:
-                agent.warning = one.message[:WARNING_CHARACTERS_MAX]
+                agent.warning = one.message
 
     def overdue(self, agent: Agent, kind: Overdue) -> None:
         """A deadline that is a limit has passed: the agent's end is asked, and a fact before it is ordered."""

@@ -7,7 +7,7 @@ actor (`ordered_by`): an order that may have been lost on the way to that very h
 from __future__ import annotations
 
 from actors.agents.agent import Agent
-from actors.decisions.runs_making import brought, task_of
+from actors.decisions.runs_making import brought, named_result_path, result_path, task_of
 from actors.domain import Place
 from actors.messages.agents import Bury, End, Spawn
 from actors.model.run import Run
@@ -43,6 +43,7 @@ class Orders:
                 cwd=run.cwd or rules.cwd,
                 memory_bytes_max=tool.limits.memory_bytes,
                 files_max=tool.limits.files,
+                result_path=named_result_path(run, self._place.rules),
             )
         )
 
@@ -68,5 +69,5 @@ class Orders:
         self._graces.pop(run_id, None)
 
     def bury(self, run_id: str) -> None:
-        """Let the host be rid of an agent that is over."""
-        self._link.send(Bury(run_id=run_id))
+        """Let the host be rid of an agent that is over, and of the result that it left."""
+        self._link.send(Bury(run_id=run_id, result_path=result_path(run_id, self._place.rules)))

@@ -18,6 +18,7 @@ import attrs
 
 from actors.messages.agents import Offsets, Output, Stream
 from actors.messages.questions import ReadOutput, WriteOutput
+from actors.running.checking import checked
 from actors.running.parsing import Noticed, Parser, TextParser
 
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
@@ -128,7 +129,7 @@ class AgentOutput:
             self._send(WriteOutput(self.run_id, output.stream, begin, kept), chunk)
         else:
             self._acknowledge(self.run_id, output.stream, way.settled())
-        return list(self._parser.feed(output.stream, data))
+        return checked(self._parser.feed(output.stream, data))
 
     def wrote(self, chunk: Chunk) -> None:
         """A write is over."""
@@ -139,7 +140,7 @@ class AgentOutput:
     def replayed(self, about: Replay, data: bytes) -> list[Noticed]:
         """Show the parser what was written before; when that is over, go on with what came meanwhile."""
         way = self._ways[about.stream]
-        noticed = list(self._parser.feed(about.stream, data))
+        noticed = checked(self._parser.feed(about.stream, data))
         offset = about.offset + len(data)
         if data and offset < way.replay_to:
             self._read_back(about.stream, offset)
@@ -151,7 +152,7 @@ class AgentOutput:
 
     def finish(self) -> list[Noticed]:
         """Nothing more comes; return what the parser notices in what was left."""
-        return list(self._parser.finish())
+        return checked(self._parser.finish())
 
     def _read_back(self, stream: Stream, offset: int) -> None:
         limit = min(REPLAY_BYTES, self._ways[stream].replay_to - offset)

@@ -13,13 +13,17 @@ What the end means (`verdict`), the first line that fits:
     0                                      exited         completed
     any other status, a signal             exited         failed, or tried again
 
-A resumed run that fails is tried afresh, once and at no cost: what failed may be the resuming. A service's life has no
-task: its service's row says how it ended, in the same line.
+What is tried again takes up the conversation of the run before it, where the tool can and its agent had begun. When
+such a run fails, what failed may be the resuming: the next one starts afresh, whatever is configured, and from then on
+only interruptions of that task are resumed. It costs an attempt when there is one left and the run before was one.
+
+A service's life has no task: its service's row says how it ended, in the same line.
 """
 
 from __future__ import annotations
 
 import signal as signals
+from itertools import pairwise
 from typing import Any, Final
 
 import attrs
@@ -55,6 +59,8 @@ class Ending:
     stderr_bytes: int | None = None
     reason: str = ""
     """For people: why there is no process, or the agent's last complaint."""
+    result: Any = None
+    """What the agent left in a file; counts when its output holds no result."""
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +83,7 @@ def ended(draft: Draft, at: At, *, run_id: str, ending: Ending) -> Decision:
         return NOTHING
     tool = tool_named(run.tool, at.rules)
     found = verdict(run, ending, Retry() if tool is None else tool.retry)
+    run = attrs.evolve(run, result=_result_of(run, ending))
     end = _end_of(run, ending, found, at)
     facts = [patch(draft, "runs", "run.ended", run.id, end), *service_facts.exited(draft, run, end)]
     task_row = draft.row("tasks", run.task_id or "")
@@ -145,6 +152,18 @@ def was_resumed(draft: Draft, run: Run) -> bool:
     return decode_run(before[-1].encoded).vendor_session_id == run.vendor_session_id
 
 
+def resuming_failed(draft: Draft, run: Run) -> bool:
+    """Return whether an earlier run of the task took up a conversation and failed."""
+    rows = [decode_run(row.encoded) for row in _before(draft, run)]
+    return any(
+        later.vendor_session_id is not None
+        and later.vendor_session_id == earlier.vendor_session_id
+        and later.status in {"exited", "timed_out", "failed_to_start"}
+        and later.error is not None
+        for earlier, later in pairwise(rows)
+    )
+
+
 def _before(draft: Draft, run: Run) -> list[RunRow]:
     """Return the task's earlier runs, the oldest first: ids grow with time."""
     of_task = draft.tables.runs.of_task(run.task_id) if run.task_id is not None else []
@@ -183,9 +202,13 @@ def _following(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> Fa
                 return _error("interrupted", f"interrupted {rules.interruptions_max + 1} times in a row")
             return queued(draft, task, run.attempt, at, resume_id=run.vendor_session_id)
         if was_resumed(draft, run):
-            return queued(draft, task, run.attempt, at)
+            was_interrupted = _before(draft, run)[-1].status == "interrupted"
+            costs = run.attempt < task.max_attempts and not was_interrupted
+            return queued(draft, task, run.attempt + costs, at)
         if found.retryable and run.attempt < task.max_attempts:
-            return queued(draft, task, run.attempt + 1, at)
+            can_resume = run.pid is not None and not resuming_failed(draft, run)
+            resume_id = run.vendor_session_id if can_resume else None
+            return queued(draft, task, run.attempt + 1, at, resume_id=resume_id)
     except PerdureError as error:  # the tool is not configured any more
         return _error("failed_to_start", error.message)
     return None
@@ -204,9 +227,20 @@ def _end_of(run: Run, ending: Ending, found: Verdict, at: At) -> dict[str, Any]:
         "exit_code": ending.exit_code,
         "signal": ending.signal,
         "ended_at": at.stamp,
+        **({} if ending.result is None else {"result": run.result}),
         "error": found.error,
         **streams,
     }
+
+
+def _result_of(run: Run, ending: Ending) -> Any:
+    """What the agent said counts; a file gives what that lacks. What it left does not excuse how it ended."""
+    if ending.result is None:
+        return run.result
+    if run.result is None:
+        return ending.result
+    is_wordless = isinstance(run.result, dict) and run.result.get("text") is None
+    return {**run.result, **ending.result} if is_wordless else run.result
 
 
 def _over(draft: Draft, task: Task, happening: str, op: str, at: At, **changes: Any) -> Fact:

@@ -38,7 +38,7 @@ def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None
         "description": task.description,
         "task_id": task.id,
         "session_id": vendor or "",
-        "result_path": posixpath.join(cwd, f".{run_id}.result"),
+        "result_path": result_path(run_id, at.rules),
     }
     template = tool.resume if resumes and tool.resume is not None else tool.argv
     run = Run(
@@ -55,6 +55,17 @@ def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None
         rev=draft.next_rev("runs", run_id),
     )
     return whole("run.queued", run)
+
+
+def result_path(run_id: str, rules: Rules) -> str:
+    """Return where an agent leaves its result, should its command name the place."""
+    return posixpath.join(rules.runs.results, f"{run_id}.result")
+
+
+def named_result_path(run: Run, rules: Rules) -> str | None:
+    """Return where the agent of a run leaves its result; None when its command does not say so."""
+    path = result_path(run.id, rules)
+    return path if any(path in argument for argument in run.argv) else None
 
 
 def tool_named(name: str | None, rules: Rules) -> Tool | None:

@@ -2,7 +2,9 @@
 
 An actor's life: `setup` (recover what it needs; then it is ready) → batches, each handled and then finished →
 `teardown` (asked to stop) or a crash. On a crash the mailbox learns which letter was in hand, and the crash goes to the
-supervisor. The loop beats while it waits, so that an idle actor is not taken for a hung one.
+supervisor. An alarm wakes the loop when something is due, and once a second in any case: the loop beats every time, so
+an idle actor is not taken for a hung one. The alarm is a task of its own because a deadline around every wait would
+cost as much as a small batch itself: it is moved only when something is due earlier than it would ring.
 """
 
 from __future__ import annotations
@@ -72,12 +74,38 @@ class Behaviour(Protocol):
         ...
 
 
+class Alarm:
+    """Wakes a mailbox when the moment has come; rung, it is silent until it is set again."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._scope = trio.CancelScope()
+        self._rings_at = float("inf")
+
+    def set(self, in_s: float) -> None:
+        """Ring in so many seconds, or earlier when that was wanted before."""
+        rings_at = trio.current_time() + max(0.0, in_s)
+        if rings_at < self._rings_at:
+            self._rings_at = self._scope.deadline = rings_at
+
+    async def run(self) -> None:
+        """Ring whenever it is time, for ever."""
+        while True:
+            with self._scope:
+                await trio.sleep_forever()
+            self._scope = trio.CancelScope()
+            self._rings_at = float("inf")
+            self._mailbox.wake()
+
+
 async def serve(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:
     """Live one incarnation of an actor, until it is asked to stop or crashes."""
     crash: Exception | None = None
+    alarm = Alarm(mailbox)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_wake_when_stopping, context.stopping, mailbox)
-        crash = await _live(behaviour, mailbox, context)
+        nursery.start_soon(alarm.run)
+        crash = await _live(behaviour, mailbox, context, alarm)
         nursery.cancel_scope.cancel()
     if crash is not None:
         raise crash
@@ -88,12 +116,13 @@ async def _wake_when_stopping(stopping: trio.Event, mailbox: Mailbox) -> None:
     mailbox.wake()
 
 
-async def _live(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> Exception | None:
+async def _live(behaviour: Behaviour, mailbox: Mailbox, context: Context, alarm: Alarm) -> Exception | None:
     """Return the crash that ended the incarnation (so that no nursery wraps it), None when it was asked to stop."""
     try:
         await behaviour.setup()
         context.ready()
         while not context.stopping.is_set():
+            alarm.set(min(BEAT_EVERY_S, behaviour.due_in_s()))
             await _turn(behaviour, mailbox, context)
         await behaviour.teardown()
     except Leaving:
@@ -112,10 +141,7 @@ async def _live(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> Exc
 
 async def _turn(behaviour: Behaviour, mailbox: Mailbox, context: Context) -> None:
     """Handle one batch. A stop waits for it, unless it waits itself: half a batch would be decided twice."""
-    tells: list[Any] = []
-    letters: list[Letter] = []
-    with trio.move_on_after(max(0.0, min(BEAT_EVERY_S, behaviour.due_in_s()))):
-        tells, letters = await mailbox.receive()
+    tells, letters = await mailbox.receive()
     context.beat()
     await context.chaos_hang()
     if tells or letters:

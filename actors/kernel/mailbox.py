@@ -68,6 +68,8 @@ class Mailbox:
         self._suspects: deque[Letter] = deque()
         self._returned: deque[Letter] = deque()
         self._tells: list[Any] = []
+        self._quiet: list[Any] = []
+        """Tells that wake nobody, since the last one that did."""
         self._letters: deque[Letter] = deque()
         self._taken: deque[Letter] = deque()
         self._taken_from = self._letters
@@ -139,7 +141,13 @@ class Mailbox:
     def tell(self, message: Any) -> None:
         """Leave a notice; never waits."""
         if self._closed is None:
-            self._send.send_nowait((True, (message,)))
+            quiet, self._quiet = self._quiet, []
+            self._send.send_nowait((True, (*quiet, message)))
+
+    def tell_quietly(self, message: Any) -> None:
+        """Leave a notice that can wait until the actor is awake anyway: it comes before every letter offered later."""
+        if self._closed is None:
+            self._quiet.append(message)
 
     def wake(self) -> None:
         """Let a waiting `receive` return although nothing came."""
@@ -150,7 +158,8 @@ class Mailbox:
         if not (self._suspects or self._returned or self._letters or self._tells):
             self._sort(await self._receive.receive())
         self._drain()
-        tells, self._tells = self._tells, []
+        tells, self._tells = [*self._tells, *self._quiet], []
+        self._quiet.clear()
         letters = self._take()
         return tells, letters
 
@@ -197,6 +206,7 @@ class Mailbox:
         for lane in lanes:
             lane.clear()
         self._tells.clear()
+        self._quiet.clear()
         self._depth = 0
         self._roomier.set()
         for letter in waiting:

@@ -88,6 +88,10 @@ class Ref:
         """Leave a notice."""
         self._mailbox.tell(message)
 
+    def tell_quietly(self, message: Any) -> None:
+        """Leave a notice that need not wake the actor."""
+        self._mailbox.tell_quietly(message)
+
     async def ask(self, message: Any) -> Any:
         """Ask and wait for the answer; raises Overloaded when the mailbox is full, or the error that is the answer."""
         question = Ask(message)

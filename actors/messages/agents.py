@@ -22,6 +22,9 @@ from msgspec import Meta
 OUTPUT_BYTES_MAX: Final = 64 << 10
 """Data of one `Output`."""
 
+RESULT_BYTES_MAX: Final = 64 << 10
+"""Of a result that an agent leaves in a file; a longer one is told up to here, and its file stays."""
+
 RunId = Annotated[str, Meta(min_length=1, max_length=200)]
 Stream = Literal["stdout", "stderr"]
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
@@ -54,6 +57,8 @@ class Spawn(_Message, frozen=True):
     """Of address space, for each process of the agent."""
     files_max: Annotated[int, Meta(ge=1)] | None = None
     """Open files, for each process of the agent."""
+    result_path: str | None = None
+    """Where the agent leaves its result, if it leaves one there: `Ended` tells it."""
 
 
 class End(_Message, frozen=True):
@@ -67,6 +72,8 @@ class Bury(_Message, frozen=True):
     """The end of the run is a durable fact: forget it. Ignored while it has not ended."""
 
     run_id: RunId
+    result_path: str | None = None
+    """Remove what lies there, also when the run is not known: it may have been another host's."""
 
 
 # News.
@@ -133,6 +140,10 @@ class Ended(_Message, frozen=True):
     """False: somebody out of reach still held a pipe when the time for draining it was over."""
     left: tuple[int, ...] = ()
     """Pids of the tree that could not be killed: another user's, or stuck in a system call."""
+    result: bytes | None = None
+    """What the agent left at `result_path`, at most `RESULT_BYTES_MAX` of it."""
+    result_bytes: Offset = 0
+    """How long that file is."""
 
 
 Order = Spawn | End | Bury

@@ -37,6 +37,8 @@ class Proposal:
     rows: Sequence[Row | None]
     expects: tuple[Expected, ...]
     outcome: Outcome
+    wakes_home: bool = False
+    """Whether the home acts as soon as the facts are durable; otherwise it learns of it when it is awake anyway."""
 
     @property
     def deliveries(self) -> int:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
+from typing import Final
 
 from actors.model.errors import InvalidParams
+
+_STAMP_CHARACTERS: Final = 24
 
 
 def stamp_of(posix_s: float) -> str:
     """Return POSIX seconds as an ISO stamp: 2026-01-31T09:30:00.000Z."""
-    moment = dt.datetime.fromtimestamp(posix_s, dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    whole_s, rest_us = divmod(round(posix_s * 1_000_000), 1_000_000)
+    return f"{_second(whole_s)}.{rest_us // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(posix_s: int) -> str:
+    """Return the part of a stamp that all moments of one second share: laying it out costs as much as a decision."""
+    return dt.datetime.fromtimestamp(posix_s, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def posix_of(stamp: str) -> float:
     """Return a stamp as POSIX seconds; raises ValueError when it is none."""
+    if len(stamp) == _STAMP_CHARACTERS and stamp[-1] == "Z" and stamp[20:23].isdigit():
+        return _posix_of_second(stamp[:19]) + int(stamp[20:23]) / 1000
     return dt.datetime.fromisoformat(stamp).timestamp()
+
+
+@lru_cache(maxsize=64)
+def _posix_of_second(text: str) -> float:
+    return dt.datetime.fromisoformat(text + "Z").timestamp()
 
 
 def normal(text: str) -> str:

@@ -33,3 +33,5 @@ class RunRules:
     """When this Perdure came up: it wants every service, also one that was stopped by command under the one before."""
     cwd: str = "/"
     """Where agents work when neither the tool, nor the task, nor its session says so."""
+    results: str = "/tmp/perdure"  # noqa: S108  the runtime names the user's own
+    """The directory for results that agents leave in files (`{result_path}`)."""

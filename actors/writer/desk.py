@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import attrs
@@ -15,6 +16,7 @@ from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from actors.model.errors import ShuttingDown
 from actors.storage.contract import Store
+from actors.writer.pace import Pace
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +79,13 @@ class Desk:
     """Ends the process: the old incarnation's I/O does not end, and two writers must never be."""
     log: Any
     """A structured logger."""
+    is_followed: Callable[[], bool] = lambda: True
+    """Whether anybody follows the journal, so that the events actor is to be told of every commit."""
+    replying: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Holds back what leaves for clients until all of a batch is answered, and sends it then."""
+    flush: Callable[[], None] = lambda: None
+    """Sends what waits to be sent: called before the loop stands still."""
+    pace: Pace = attrs.field(factory=Pace)
     commit_thread: IoThread = attrs.field(factory=lambda: IoThread("commit"))
     background_thread: IoThread = attrs.field(factory=lambda: IoThread("background"))
     savers: list[Letter] = attrs.field(factory=list)

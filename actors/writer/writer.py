@@ -20,7 +20,7 @@ import msgspec
 import trio
 
 from actors.kernel.actor import BEAT_EVERY_S, Context
-from actors.kernel.io_thread import IoThread
+from actors.kernel.io_thread import IoThread, Job
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
 from actors.ledger import Mode
@@ -40,6 +40,7 @@ from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
 from actors.writer.news import damage, entry, news_of
+from actors.writer.pace import BRIEFLY_S
 from actors.writer.saving import Saving
 from actors.writer.whole_state import whole_state
 
@@ -207,15 +208,28 @@ class Writer:
                 return
             begun_s = self._now()
             try:
-                appended: Appended = await self._wait_for(self._desk.commit_thread, partial(self._store.commit, bodies))
+                appended = await self._append(bodies)
             except (OSError, JournalBroken) as error:
                 await self._failed(admitted, error)
                 return
+            duration_s = self._now() - begun_s
+            self._desk.pace.took(duration_s)
             self._absorb(admitted.lines, appended, stamp)
-            self._observe(admitted, appended, self._now() - begun_s)
-        self._answer(admitted)
+            self._observe(admitted, appended, duration_s)
+        with self._desk.replying():
+            self._answer(admitted)
         # Only now: what is decided again must find what has just become durable.
         self._send_home(admitted.refused)
+
+    async def _append(self, bodies: Sequence[bytes]) -> Appended:
+        """Have the lines written and synced; on the spot when that is a matter of a moment."""
+        call = partial(self._store.commit, bodies)
+        if not self._desk.pace.is_brief(len(bodies)):
+            return await self._wait_for(self._desk.commit_thread, call)
+        self._desk.flush()
+        job = self._desk.commit_thread.call_briefly(call, BRIEFLY_S)
+        appended: Appended = job.result() if job.ended.is_set() else await self._result_of(job)
+        return appended
 
     def _absorb(self, lines: Sequence[Proposal], appended: Appended, stamp: str) -> None:
         tables = self._ledger.tables
@@ -234,9 +248,12 @@ class Writer:
         for proposal in done:
             proposal.request.answer(proposal.outcome)
         for home in {proposal.home.name: proposal.home for proposal in done}.values():
-            home.tell(Settled([proposal for proposal in done if proposal.home.name == home.name]))
+            settled = [proposal for proposal in done if proposal.home.name == home.name]
+            tell = home.tell if any(proposal.wakes_home for proposal in settled) else home.tell_quietly
+            tell(Settled(settled))
         if admitted.lines:
-            self._desk.events.tell(Committed(self._ledger.tables.seq))
+            if self._desk.is_followed():
+                self._desk.events.tell(Committed(self._ledger.tables.seq))
             self._tell_runs(admitted.lines)
 
     def _tell_runs(self, lines: Sequence[Proposal]) -> None:
@@ -245,7 +262,8 @@ class Writer:
             for fact in line.facts:
                 if (ids := changed.get(fact.kind.table)) is not None:
                     ids.add(fact.id)
-        if any(changed.values()):
+        of_runs = changed["runs"] or changed["services"]
+        if of_runs or (changed["tasks"] and self._ledger.tables.runs.queued):
             self._desk.runs.tell(RowsChanged(*(frozenset(changed[table]) for table in ("tasks", "runs", "services"))))
 
     def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
@@ -327,14 +345,16 @@ class Writer:
         return letter.home.name in homes
 
     async def _wait_for(self, thread: IoThread, call: Callable[[], T]) -> T:
+        result: T = await self._result_of(thread.submit(call))
+        return result
+
+    async def _result_of(self, job: Job) -> Any:
         """Wait for a job and beat meanwhile: a slow disk is no hung actor."""
-        job = thread.submit(call)
         while not job.ended.is_set():
             with trio.move_on_after(BEAT_EVERY_S):
                 await job.ended.wait()
             self._context.beat()
-        result: T = job.result()
-        return result
+        return job.result()
 
     def _cut(self) -> Cut:
         return cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())

@@ -27,6 +27,7 @@ from typing import Final
 from actors.messages.agents import AgentRow, Ended, Started, Stream
 from supervisor.agents import reaper
 from supervisor.agents.buffers import Window
+from supervisor.agents.results import read_result
 from supervisor.agents.spawn import Spawned, unread_bytes
 from supervisor.agents.tree_of import Identity, Look, send
 
@@ -105,8 +106,9 @@ class Pipe:
 class Agent:
     """See the module's text. Times are of one monotonic clock, in seconds."""
 
-    def __init__(self, run_id: str, marker: str, spawned: Spawned) -> None:
+    def __init__(self, run_id: str, marker: str, spawned: Spawned, result_path: str | None = None) -> None:
         self.run_id = run_id
+        self.result_path = result_path
         self.identity = spawned.identity
         self.phase = Phase.RUNNING
         self.pipes = (Pipe("stdout", spawned.stdout_fd), Pipe("stderr", spawned.stderr_fd))
@@ -147,6 +149,7 @@ class Agent:
         if self.phase is not Phase.OVER or self._exit is None:
             return None
         stdout, stderr = self.pipes
+        result = None if self.result_path is None else read_result(self.result_path)
         return Ended(
             run_id=self.run_id,
             exit_code=self._exit.code,
@@ -155,6 +158,8 @@ class Agent:
             stderr_bytes=stderr.window.end,
             drained=self._drained,
             left=self._left,
+            result=None if result is None else result.data,
+            result_bytes=0 if result is None else result.size_bytes,
         )
 
     def end(self, now_s: float, grace_s: float) -> None:

@@ -18,6 +18,7 @@ from supervisor.agents import protocol, reaper
 from supervisor.agents.agent import Agent, Phase, Pipe
 from supervisor.agents.connection import Connection
 from supervisor.agents.frames import ProtocolBroken
+from supervisor.agents.results import remove_result
 from supervisor.agents.spawn import NotSpawned, spawn
 from supervisor.agents.strays import kill_strays
 from supervisor.agents.tree_of import Look, started_of
@@ -92,8 +93,8 @@ class Runs:
                 agent.pipe(message.stream).window.acknowledge(message.offset)
             case End() if agent is not None:
                 agent.end(time.monotonic(), message.grace_s)
-            case Bury() if agent is not None and agent.phase is Phase.OVER:
-                del self._agents[message.run_id]
+            case Bury() if agent is None or agent.phase is Phase.OVER:
+                self._bury(message)
             case _:
                 pass  # a run that is buried, or was never here: the order came late
 
@@ -143,7 +144,12 @@ class Runs:
         if len(self._agents) >= AGENTS_MAX:
             raise NotSpawned(f"the agent host has {AGENTS_MAX} agents already", "EAGAIN")
         marker = f"{self.place}:{order.run_id}"
-        return Agent(order.run_id, marker, spawn(order, marker, self.umask))
+        return Agent(order.run_id, marker, spawn(order, marker, self.umask), order.result_path)
+
+    def _bury(self, order: Bury) -> None:
+        self._agents.pop(order.run_id, None)
+        if order.result_path is not None:
+            remove_result(order.result_path)
 
     def _look_now(self) -> Look:
         if self._look is None:

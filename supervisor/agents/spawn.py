@@ -19,6 +19,7 @@ import sys
 from typing import Final, NamedTuple
 
 from actors.messages.agents import Spawn
+from supervisor.agents.results import make_room
 from supervisor.agents.tree_of import MARKER, Identity, started_of
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -48,6 +49,8 @@ def spawn(order: Spawn, marker: str, umask: int = -1) -> Spawned:
     descriptors: list[int] = []
     try:
         _check_folder(order.cwd)
+        if order.result_path is not None:
+            make_room(order.result_path)
         for _ in range(2):
             descriptors += os.pipe()  # close-on-exec: other agents do not inherit them
         stdout_fd, stdout_end, stderr_fd, stderr_end = descriptors
@@ -137,6 +140,8 @@ def _refusal(order: Spawn, error: Exception) -> NotSpawned:
     code = errno.errorcode.get(error.errno or 0, "EIO")
     if error.filename == order.cwd:
         return NotSpawned(f"the working directory {order.cwd} cannot be entered: {error.strerror}", code)
+    if order.result_path is not None and error.filename == os.path.dirname(order.result_path):  # noqa: PTH120
+        return NotSpawned(f"there is no room for a result in {error.filename}: {error.strerror}", code)
     if error.errno == errno.ENOENT:
         where = "there is none" if "/" in order.argv[0] else f"not found in PATH ({order.env.get('PATH', 'not set')})"
         return NotSpawned(f"the command {order.argv[0]} is missing: {where}", code)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import trio
@@ -128,6 +129,18 @@ class Gateway:
         finally:
             dispatch.driven = False
         self._tell_when_quiet()
+
+    @contextmanager
+    def replying(self) -> Iterator[None]:
+        """Gather the answers given inside, and send them at the end: for the writer, who answers a whole batch."""
+        dispatch = self._dispatch
+        driven, dispatch.driven = dispatch.driven, True
+        try:
+            yield
+        finally:
+            dispatch.driven = driven
+        if not driven:
+            self.flush()
 
     async def drain(self, reason: str, grace_s: float) -> int:
         """Answer `shutting_down` to whatever comes from now on, and wait until what is under way is answered and sent.

@@ -14,6 +14,7 @@ import math
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -147,6 +148,8 @@ class Assembly:
             limits=gateway_limits(config),
             observer=tally,
         )
+        self.desk.is_followed = lambda: len(self._subscriptions) > 0
+        self.desk.replying, self.desk.flush = self.gateway.replying, self.gateway.flush
         self.spec = self._spec()
 
     def take_live(self, config: Config) -> None:
@@ -306,6 +309,7 @@ def run_rules(config: Config, state_path: Path) -> RunRules:
         tools=tools_of(config.tools, os.environ),
         env={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
         cwd=str(state_path.parent),
+        results=os.path.join(tempfile.gettempdir(), f"perdure-{os.getuid()}"),  # noqa: PTH118  it becomes text
     )
 
 

@@ -64,7 +64,7 @@ def status(office: Office) -> dict[str, Any]:
         "epoch": ledger.epoch,
         "started_at": office.started_at,
         "incarnation": office.incarnation,
-        "pids": {**office.pids, "agents": []},
+        "pids": {**office.pids, "agents": office.agents},
         "root": office.root,
         "daemon": orjson.loads(daemon.encoded) if daemon is not None else None,
         "actors": _rows(office),

@@ -1,7 +1,8 @@
 """Metrics: one prometheus registry per process, read as OpenMetrics text or as JSON (SPEC section 9).
 
-What is counted on the hot path is counted in plain dictionaries (the gateway's tally) or once per batch (histograms);
-everything else is looked up when somebody asks, by a collector over the ledger, the mailboxes and the tree.
+What is counted on the hot path is counted in plain dictionaries (the gateway's tally), or once per batch in
+distributions; everything else is looked up when somebody asks, by a collector over the ledger, the mailboxes and the
+tree.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 
@@ -18,6 +19,7 @@ from actors.kernel.mailbox import Mailbox
 from actors.ledger import Ledger
 from actors.model.task import STATUSES
 from supervisor.gateway.observer import Tally
+from supervisor.runtime.distribution import Distribution
 
 SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
@@ -41,11 +43,11 @@ class RuntimeMetrics:
         self._save_failures = 0
         self._saves = 0
         self._registry = CollectorRegistry(auto_describe=False)
-        self._commit = self._histogram("perdure_commit_seconds", "From a batch's encoding to its durability", SECONDS)
-        self._sync = self._histogram("perdure_fsync_seconds", "Duration of the journal's fdatasync", SECONDS)
-        self._batch = self._histogram("perdure_batch_commands", "Commands that shared one commit", BATCHES)
-        self._save = self._histogram("perdure_save_seconds", "Duration of a snapshot", SECONDS)
-        self._load = self._histogram("perdure_recovery_seconds", "Duration of a recovery", SECONDS)
+        self._commit = Distribution("perdure_commit_seconds", "From a batch's encoding to its durability", SECONDS)
+        self._sync = Distribution("perdure_fsync_seconds", "Duration of the journal's fdatasync", SECONDS)
+        self._batch = Distribution("perdure_batch_commands", "Commands that shared one commit", BATCHES)
+        self._save = Distribution("perdure_save_seconds", "Duration of a snapshot", SECONDS)
+        self._load = Distribution("perdure_recovery_seconds", "Duration of a recovery", SECONDS)
         self._registry.register(_Looking(self))
 
     def committed(self, commands: int, facts: int, duration_s: float, sync_s: float) -> None:
@@ -83,6 +85,8 @@ class RuntimeMetrics:
 
     def look(self) -> Families:
         """Yield what is looked up when somebody asks."""
+        for distribution in (self._commit, self._sync, self._batch, self._save, self._load):
+            yield distribution.family()
         yield from self._commands()
         yield from self._actors()
         yield from self._state()
@@ -148,9 +152,6 @@ class RuntimeMetrics:
         yield _gauge(
             "perdure_save_failure_rate", "Failed snapshots of all", self._save_failures / tries if tries else 0
         )
-
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, text, buckets=buckets, registry=self._registry)
 
 
 class _Looking:

@@ -14,6 +14,8 @@ from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
 from actors.ledger import Ledger
+from actors.model.tables import decode_run
+from supervisor.agents.tree_of import started_of
 from supervisor.config.schema import Config
 from supervisor.gateway.observer import Tally
 from supervisor.runtime.metrics import RuntimeMetrics
@@ -59,3 +61,15 @@ class Office:
         known.update(self.root.get("pids") or {"root": os.getppid()})
         known["runtime"] = os.getpid()
         return known
+
+    @property
+    def agents(self) -> list[int]:
+        """The pids of the agents that live, the oldest run first.
+
+        A row may outlive its agent for a moment, and the pid may be somebody else's then: only a process that began
+        when the row says counts.
+        """
+        runs = self.ledger.tables.runs
+        rows = (decode_run(runs.rows[run_id].encoded) for run_id in runs.active)
+        known = ((row.pid, row.pid_started) for row in rows if row.pid is not None)
+        return [pid for pid, started in known if str(started_of(pid)) == started]

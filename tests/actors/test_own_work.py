@@ -57,6 +57,15 @@ def test_the_next_piece_of_a_subject_waits_for_the_one_before_and_other_subjects
     assert own.due_in_s() == float("inf")
 
 
+def test_subjects_are_proposed_in_the_order_in_which_they_came() -> None:
+    own, writer, _clock = made()
+    subjects = [f"run-{number}" for number in (7, 3, 9, 1, 5)]
+    for subject in subjects:
+        own.add(subject, subject, decide)
+    own.push()
+    assert writer.methods == subjects
+
+
 def test_what_failed_is_tried_again_later_and_keeps_its_place() -> None:
     own, writer, clock = made()
     own.add("a", "a1", decide)

@@ -14,6 +14,7 @@ from actors.decisions.decision import Rules
 from actors.messages import records as record
 from actors.messages import runs as ask
 from actors.messages import tasks as task
+from actors.messages.agents import Bury
 from actors.model.errors import Conflict, InvalidParams, InvalidTransition
 from actors.running.rules import RunRules
 from actors.running.tools import Limits, Tool
@@ -351,6 +352,34 @@ async def test_what_an_agent_reports_becomes_its_tasks_result(tmp_path: Path) ->
         assert over["vendor_session_id"] == "thread-1"
         done = await task_of(core, "t")
         assert (done["status"], done["result"]["text"]) == ("completed", "All done.")
+
+
+WRITER = Tool(name="WRITER", argv=("w", "-o", "{result_path}"))
+
+
+@pytest.mark.parametrize(
+    ("tool", "left", "expected"),
+    [
+        ("WRITER", "naïve ☕\n".encode(), {"text": "naïve ☕\n"}),
+        ("WRITER", b"a\xff", {"text": "a�"}),
+        ("WRITER", b" \n", {"exit_code": 0}),
+        ("WRITER", None, {"exit_code": 0}),
+        ("SLEEPER", None, {"exit_code": 0}),
+    ],
+)
+async def test_what_an_agent_leaves_in_its_file_becomes_its_tasks_result(
+    tmp_path: Path, tool: str, left: bytes | None, expected: Any
+) -> None:
+    host = FakeHost()
+    async with runtime(tmp_path, host, tools={"WRITER": WRITER}, results="/results") as core:
+        run = await started(core, "t", tool)
+        path = f"/results/{run['id']}.result"
+        assert host.processes[run["id"]].spawn.result_path == (path if tool == "WRITER" else None)
+        host.exit(run["id"], result=left)
+        await status(core, run["id"], "exited")
+        assert (await task_of(core, "t"))["result"] == expected
+        await core.until(lambda: host.buried[run["id"]] == 1)
+        assert [order.result_path for order in host.orders if isinstance(order, Bury)] == [path]
 
 
 async def test_an_agent_that_hangs_after_its_result_is_ended_and_counts_as_done(tmp_path: Path) -> None:

@@ -120,8 +120,10 @@ class FakeHost:
         if self.is_attached:
             self._output(run_id, stream, offset)
 
-    def exit(self, run_id: str, exit_code: int | None = None, signal: int | None = None) -> None:
-        """The agent ends."""
+    def exit(
+        self, run_id: str, exit_code: int | None = None, signal: int | None = None, result: bytes | None = None
+    ) -> None:
+        """The agent ends; `result` is what it left in its file."""
         process = self.processes[run_id]
         if signal is None and exit_code is None:
             exit_code = 0
@@ -131,6 +133,8 @@ class FakeHost:
             signal=signal,
             stdout_bytes=len(process.written["stdout"]),
             stderr_bytes=len(process.written["stderr"]),
+            result=result,
+            result_bytes=len(result or b""),
         )
         if self.is_attached:
             self._tell(process.ended)

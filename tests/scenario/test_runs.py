@@ -106,6 +106,19 @@ def test_the_death_of_the_agent_host_is_an_interruption_and_the_task_is_tried_ag
     assert whole.call("task.get", id=made["task_id"])["status"] == "cancelled"
 
 
+def test_status_names_the_agents_that_live_and_no_others(make: Any) -> None:
+    whole: Perdure = make(**RESTLESS)
+    whole.start()
+    assert whole.call("runtime.status")["pids"]["agents"] == []
+    made = whole.call("run.exec", argv=["sleep", "300"])
+    pid = running(whole, made["id"])["pid"]
+    assert whole.call("runtime.status")["pids"]["agents"] == [pid]
+    whole.kill_runtime()
+    assert whole.call("runtime.status")["pids"]["agents"] == [pid]
+    whole.call("run.stop", id=made["id"], grace_s=1)
+    assert whole.call("runtime.status")["pids"]["agents"] == []
+
+
 def test_cancelling_a_task_leaves_no_process_of_its_agent(make: Any) -> None:
     whole: Perdure = make()
     whole.start()

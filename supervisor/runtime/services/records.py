@@ -12,7 +12,7 @@ import trio
 from actors.kernel.ref import RETRY_AFTER_S, Ref
 from actors.ledger import Ledger
 from actors.messages.request import Done, Outcome, Request
-from actors.model.errors import Conflict, NotFound, Overloaded, PerdureError
+from actors.model.errors import Overloaded, PerdureError
 from actors.model.run import Run
 from actors.model.service import Service
 from actors.model.tables import decode_run, decode_service
@@ -80,11 +80,11 @@ class Records:
         raise outcomes[0].error
 
     async def note(self, method: str, params: Any) -> Any:
-        """Ask until it is durable; raises only what asking again does not change: NotFound, Conflict."""
+        """Ask until it is durable; raises only what asking again does not change, such as NotFound and Conflict."""
         while True:
             try:
                 return await self.ask(method, params)
-            except (NotFound, Conflict):
-                raise
-            except PerdureError:
-                await trio.sleep(RETRY_S)
+            except PerdureError as error:
+                if not error.retryable:
+                    raise
+            await trio.sleep(RETRY_S)

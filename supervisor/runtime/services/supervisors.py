@@ -18,7 +18,7 @@ import trio
 
 from actors.kernel.actor import BEAT_EVERY_S
 from actors.messages.services import GivenUp, LifeDelayed, LifeLast
-from actors.model.errors import Conflict, NotFound
+from actors.model.errors import PerdureError
 from actors.model.run import LIVE
 from actors.model.service import Service
 from actors.running.services import ServiceSpec
@@ -38,7 +38,7 @@ PLACE: Final = "services"
 """The name of the one child of the runtime's tree; a service's path goes on from there."""
 
 END_WITHIN_S: Final = 15.0
-"""After its grace a service is killed, its tree buried, its end synced: the host's own bounds come to less than this."""
+"""After its grace a service is killed, its tree buried, its end synced: the host's own bounds come to less."""
 
 _AT_REST: Final = frozenset({ChildState.STOPPED, ChildState.REMOVED})
 
@@ -198,8 +198,8 @@ class Services:
     async def _note(self, method: str, params: Any) -> None:
         try:
             await self._records.note(method, params)
-        except (Conflict, NotFound) as error:
-            self._log.debug("what a supervisor decided came too late", problem=error.message)
+        except PerdureError as error:
+            self._log.error("what a supervisor decided cannot be written down", method=method, problem=error.message)
 
     async def _look_when_stopping(self, stopping: trio.Event) -> None:
         await stopping.wait()

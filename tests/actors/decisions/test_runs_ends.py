@@ -105,6 +105,35 @@ def test_an_end_leaves_a_task_alone_that_somebody_else_has_dealt_with() -> None:
     assert row(bench, "tasks", run["task_id"])["result"] == "by hand"
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, {"text": "of the file"}),
+        (Reported({"text": None, "usage": {"n": 1}}), {"text": "of the file", "usage": {"n": 1}}),
+        (Reported({"text": "of the stream"}), {"text": "of the stream"}),
+        (Reported("bare"), "bare"),
+    ],
+)
+def test_a_file_gives_the_result_that_the_stream_did_not(said: Reported | None, expected: Any) -> None:
+    bench = Bench()
+    run = bench.do(ask.RunExec(argv=("true",)))
+    own(bench, order, run_id=run["id"])
+    if said is not None:
+        own(bench, reported, run_id=run["id"], said=said)
+    own(bench, ended, run_id=run["id"], ending=attrs.evolve(exited(0), result={"text": "of the file"}))
+    assert row(bench, "runs", run["id"])["result"] == expected
+    assert row(bench, "tasks", run["task_id"])["result"] == expected
+
+
+def test_a_result_in_a_file_does_not_excuse_a_failure() -> None:
+    bench = Bench()
+    run = bench.do(ask.RunExec(argv=("true",)))
+    own(bench, order, run_id=run["id"])
+    own(bench, ended, run_id=run["id"], ending=attrs.evolve(exited(None, 15), result={"text": "half"}))
+    assert row(bench, "runs", run["id"])["result"] == {"text": "half"}
+    assert row(bench, "tasks", run["task_id"])["status"] == "failed"
+
+
 def test_a_task_whose_tool_is_gone_fails_instead_of_being_tried_again() -> None:
     bench = Bench(rules=Rules(runs=RunRules(tools={"T": Tool(name="T", argv=("t",))})))
     bench.do(task.TaskCreate(id="t", description="d", tool="T"))
@@ -118,6 +147,53 @@ def test_a_task_whose_tool_is_gone_fails_instead_of_being_tried_again() -> None:
 
 TALKER = Tool(name="TALKER", argv=("talk", "{session_id}"), resume=("talk", "again", "{session_id}"))
 RULES = Rules(runs=RunRules(tools={"TALKER": TALKER, SHELL: SHELL_TOOL}, interruptions_max=2))
+
+
+def talked(bench: Bench, *endings: Ending, max_attempts: int = 9) -> list[tuple[bool, int, str]]:
+    """Let a task's runs end like this, one after the other; return of each whether it resumed, its attempt, its end."""
+    made = bench.do(task.TaskCreate(description="d", tool="TALKER", max_attempts=max_attempts))
+    bench.do(ask.RunStart(task_id=made["id"]))
+    for ending in endings:
+        (run_id,) = bench.tables.runs.queued
+        own(bench, order, run_id=run_id)
+        if ending is not REFUSED:
+            own(bench, started, run_id=run_id, pid=1, pid_started=2)
+        own(bench, ended, run_id=run_id, ending=ending)
+    rows = [row(bench, "runs", one.id) for one in bench.tables.runs.of_task(made["id"])]
+    return [(one["argv"][1] == "again", one["attempt"], one["status"]) for one in rows]
+
+
+@pytest.mark.parametrize(
+    ("endings", "expected"),
+    [
+        ([exited(1)], [(False, 1), (True, 2)]),
+        ([exited(1), exited(1)], [(False, 1), (True, 2), (False, 3)]),
+        ([exited(1), exited(1), exited(1)], [(False, 1), (True, 2), (False, 3), (False, 4)]),
+        ([GONE], [(False, 1), (True, 1)]),
+        ([GONE, exited(1)], [(False, 1), (True, 1), (False, 1)]),
+        ([GONE, exited(1), GONE], [(False, 1), (True, 1), (False, 1), (True, 1)]),
+        ([exited(1), GONE, exited(1)], [(False, 1), (True, 2), (True, 2), (False, 2)]),
+    ],
+)
+def test_a_conversation_is_resumed_and_after_that_failed_once_begun_afresh(
+    endings: list[Ending], expected: list[tuple[bool, int]]
+) -> None:
+    bench = Bench(rules=RULES)
+    found = talked(bench, *endings)
+    assert [(resumed, attempt) for resumed, attempt, _status in found] == expected
+
+
+def test_the_last_attempt_is_not_lost_to_a_conversation_that_could_not_be_resumed() -> None:
+    bench = Bench(rules=RULES)
+    found = talked(bench, exited(1), exited(1), exited(1), max_attempts=2)
+    assert found == [(False, 1, "exited"), (True, 2, "exited"), (False, 2, "exited")]
+
+
+def test_an_agent_that_never_began_has_no_conversation_to_resume() -> None:
+    talker = attrs.evolve(TALKER, retry=Retry(failed_to_start=True))
+    bench = Bench(rules=Rules(runs=RunRules(tools={"TALKER": talker})))
+    assert [resumed for resumed, _attempt, _status in talked(bench, REFUSED)] == [False, False]
+
 
 STEPS = st.one_of(
     st.tuples(st.just("exec"), st.integers(1, 3)),

@@ -11,7 +11,7 @@ import trio.lowlevel
 import trio.testing
 from attrs import define, field
 
-from actors.kernel.actor import Leaving, serve
+from actors.kernel.actor import Alarm, Leaving, serve
 from actors.kernel.mailbox import Letter, Mailbox
 from actors.kernel.ref import Ask
 from tests.kit.core import PATIENCE_S, Life
@@ -195,3 +195,22 @@ async def test_a_cancelled_actor_gives_back_what_it_had_in_hand() -> None:
     _tells, letters = await mailbox.receive()
     assert [letter.message for letter in letters] == ["a", "b"]  # type: ignore[attr-defined]
     assert [letter.deliveries for letter in letters] == [0, 0]
+
+
+async def test_an_alarm_rings_at_the_earliest_moment_that_was_wanted(autojump_clock: trio.testing.MockClock) -> None:
+    mailbox = Mailbox("m", 10)
+    alarm = Alarm(mailbox)
+    async with trio.open_nursery() as nursery:
+        alarm.set(50.0)
+        nursery.start_soon(alarm.run)
+        alarm.set(20.0)
+        alarm.set(30.0)
+        await mailbox.receive()
+        assert trio.current_time() == pytest.approx(20.0)
+        with trio.move_on_after(1000.0) as silent:
+            await mailbox.receive()
+        assert silent.cancelled_caught  # it rings once
+        alarm.set(5.0)
+        await mailbox.receive()
+        assert trio.current_time() == pytest.approx(1025.0)
+        nursery.cancel_scope.cancel()

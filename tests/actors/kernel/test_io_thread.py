@@ -104,3 +104,36 @@ def test_a_thread_that_still_works_is_told_as_not_joined() -> None:
     trio.run(main)
     may_end.set()
     assert made.joined(PATIENCE_S)
+
+
+async def test_a_quick_call_is_over_when_it_was_waited_for_on_the_spot(thread: IoThread) -> None:
+    job = thread.call_briefly(lambda: 42, PATIENCE_S)
+    assert job.ended.is_set()
+    assert job.result() == 42
+
+
+async def test_a_slow_call_that_was_waited_for_on_the_spot_ends_by_the_loop(thread: IoThread) -> None:
+    goes_on = threading.Event()
+    job = thread.call_briefly(lambda: goes_on.wait(PATIENCE_S), 0.001)
+    assert not job.ended.is_set()
+    goes_on.set()
+    with trio.fail_after(PATIENCE_S):
+        await job.ended.wait()
+    assert job.result() is True
+
+
+async def test_what_a_call_waited_for_on_the_spot_raises_is_its_result(thread: IoThread) -> None:
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    job = thread.call_briefly(fail, PATIENCE_S)
+    with pytest.raises(OSError, match="Input/output error"):
+        job.result()
+
+
+async def test_every_call_ends_whichever_of_the_two_is_quicker(thread: IoThread) -> None:
+    for n in range(300):
+        job = thread.call_briefly(lambda n=n: n, 0.0 if n % 2 else 0.00001)  # type: ignore[misc]
+        with trio.fail_after(PATIENCE_S):
+            await job.ended.wait()
+        assert job.result() == n

@@ -250,3 +250,40 @@ async def test_depth_and_room_always_add_up(letters_max: int) -> None:
     assert (mailbox.depth, mailbox.room) == (0, letters_max)
     mailbox.postpone(1)
     assert mailbox.depth == 1
+
+
+async def test_a_quiet_tell_wakes_nobody_and_comes_with_the_next_letter() -> None:
+    mailbox = Mailbox("m", 10)
+    received: list[Any] = []
+
+    async def receive() -> None:
+        received.extend(await mailbox.receive())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(receive)
+        mailbox.tell_quietly("settled")
+        await trio.testing.wait_all_tasks_blocked()
+        assert received == []
+        (letter,) = slips("a")
+        mailbox.offer([letter])
+    assert received == [["settled"], [letter]]
+
+
+async def test_tells_keep_their_order_whether_quiet_or_not() -> None:
+    mailbox = Mailbox("m", 10)
+    mailbox.tell_quietly(1)
+    mailbox.tell(2)
+    mailbox.tell_quietly(3)
+    mailbox.tell_quietly(4)
+    tells, _letters = await mailbox.receive()
+    assert tells == [1, 2, 3, 4]
+
+
+async def test_a_closed_mailbox_keeps_no_quiet_tells() -> None:
+    mailbox = Mailbox("m", 10)
+    mailbox.tell_quietly(1)
+    mailbox.close(ShuttingDown("over"))
+    mailbox.tell_quietly(2)
+    mailbox.wake()
+    tells, _letters = await mailbox.receive()
+    assert tells == []
