@@ -186,6 +186,10 @@ METHODS: Final[dict[str, Method]] = {row.name: row for row in (*_TASKS, *_SESSIO
 IN_A_BATCH: Final = frozenset(row.name for row in METHODS.values() if row.mutates) - {
     "batch.apply",
     "run.stop",
+    "service.restart",
+    "service.start",
+    "service.stop",
     "task.heartbeat",
 }
-"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none, and a stop waits for its agent."""
+"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none; a stop, and what is asked of services,
+waits for processes."""

@@ -84,10 +84,10 @@ class Services:
         self._grace_max_s: float | None = None
 
     def views(self, above: str) -> Iterator[ChildView]:
-        """Yield how the services' places in the tree look, below the path `above`."""
+        """Yield how the services' places look in the tree whose top has the path `above`."""
         for name in self._specs:
             if (one := self._supervised.get(name)) is not None:
-                yield attrs.evolve(one.child, path=f"{above}/{name}")
+                yield attrs.evolve(one.child, path=f"{above}/{PLACE}/{name}")
 
     def limit_grace(self, grace_max_s: float) -> None:
         """Everything is going to stop: from now on no service gets longer than this."""
