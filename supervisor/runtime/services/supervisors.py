@@ -25,7 +25,7 @@ from actors.running.services import ServiceSpec
 from supervisor.runtime.services.life import ServiceLife
 from supervisor.runtime.services.records import Records
 from supervisor.tree.context import ChildContext
-from supervisor.tree.errors import GaveUp, TreeError
+from supervisor.tree.errors import GaveUp, IntensityExceeded, TreeError
 from supervisor.tree.events import ChildExited, ChildRestarting, Escalated, TreeEvent
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.policy import Backoff, Intensity
@@ -169,13 +169,19 @@ class Services:
         try:
             await one.supervisor.run()
         except GaveUp as error:
-            given_up = str(error)
+            given_up = self._why(error)
         if given_up:
             await self._note("service.give_up", GivenUp(name=name, run_id=one.life.run_id, message=given_up))
         elif one.is_last:
             await self._note("service.rest", LifeLast(name=name, run_id=one.life.run_id))
         del self._supervised[name]
         self._records.changed()
+
+    def _why(self, error: GaveUp) -> str:
+        limit = self._intensity
+        if isinstance(error, IntensityExceeded):
+            return f"more than {limit.restarts_max} restarts within {limit.within_s:g} s, the last: {error.__cause__}"
+        return f"it did not start: {error.__cause__}"
 
     def _hearer(self, name: str, life: ServiceLife, nursery: trio.Nursery) -> Callable[[TreeEvent], None]:
         def heard(event: TreeEvent) -> None:
