@@ -10,10 +10,10 @@ _READING: Final = "Looking"
 _WRITING: Final = "Changing"
 
 TABLE: Final[dict[str, Row]] = {
-    "list": Row("service_reading", "list_", "List services, and how they are.", _READING),
-    "logs": Row("service_reading", "logs", "Show what a service printed; -f follows.", _READING),
+    "list": Row("service_reading", "list_", "List the services that are configured, and how they are.", _READING),
+    "logs": Row("service_reading", "logs", "Show what a service printed in its present life; -f follows.", _READING),
     "start": Row("service_writing", "start", "Start services that are stopped or given up.", _WRITING),
-    "stop": Row("service_writing", "stop", "Stop services, until they are started again.", _WRITING),
+    "stop": Row("service_writing", "stop", "Stop services and all that they began.", _WRITING),
     "restart": Row("service_writing", "restart", "Stop services and start them again.", _WRITING),
 }
 

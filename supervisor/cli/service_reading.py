@@ -16,7 +16,7 @@ from supervisor.cli.reach import Runtime, runtime
 
 @command("list", example="perdure service list", data=True)
 def list_(invocation: Invocation) -> None:
-    """List the services that are configured: whether they run, since when, and how often they were restarted."""
+    """List the services that are configured, and how they are."""
     with runtime(invocation) as perdure:
         found = perdure.call("service.list")
     if invocation.as_json:
@@ -32,9 +32,9 @@ def list_(invocation: Invocation) -> None:
 @offset_option
 def logs(invocation: Invocation, name: str, following: bool, errors: bool, offset: int) -> int:  # noqa: FBT001  click gives flags so
     """
-    Show what a service printed in its present life, or its last; -f follows.
+    Show what a service printed in its present life; -f follows.
 
-    Each life is a run: `perdure runs` lists the earlier ones, `perdure logs RUN` shows what they printed.
+    One that is stopped shows its last. Each life is a run: `perdure runs` lists the earlier ones, `perdure logs RUN` shows what they printed.
     """
     with runtime(invocation) as perdure:
         row = perdure.call("run.get", id=_life_of(perdure, name))
