@@ -114,11 +114,11 @@ class Runs(Domain):
         await super().setup()
         self._turns.begin()
         self._agents.begin()
-        self._lives.begin()
         for held in self._hall.held:
             self._ask_ends(held)
         waited_for = {run_id for held in self._hall.held for run_id in held.run_ids}
         self._let_go([run_id for run_id in waited_for if not self._is_active(run_id)])
+        await self._lives.begin(self._draft, self.at())
         self._hall.changed()
 
     def told(self, tell: Any) -> None:

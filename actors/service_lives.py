@@ -10,15 +10,22 @@ from __future__ import annotations
 
 from typing import Final
 
+import trio
+
 from actors.decisions import services, services_life
-from actors.decisions.decision import Handler
+from actors.decisions.decision import At, Handler
 from actors.kernel.ref import Ref
 from actors.messages.request import Request
 from actors.messages.services import LifeBegin
+from actors.model.draft import Draft
 from actors.own_work import OwnWork
 from actors.running.link import Host
 
 HANDLERS: Final[dict[type, Handler]] = {**services.HANDLERS, **services_life.HANDLERS}
+
+
+CONFIGURED_WITHIN_S: Final = 2.0
+"""A disk that does not take the rows in this time takes them later; until then services are shown as they were."""
 
 
 class ServiceLives:
@@ -30,9 +37,14 @@ class ServiceLives:
         self._ordered_by = ordered_by
         self._own = own
 
-    def begin(self) -> None:
-        """Bring the rows up to the configuration."""
+    async def begin(self, draft: Draft, at: At) -> None:
+        """Bring the rows up to the configuration: before anybody reads them, unless the disk takes its time."""
+        if not services.configured(draft, at).facts:
+            return
         self._own.add("services", "service.configure", services.configured)
+        self._own.push()
+        with trio.move_on_after(CONFIGURED_WITHIN_S):
+            await self._own.until_done("services")
 
     def may_begin(self, request: Request, asked: LifeBegin, host: Host | None) -> bool:
         """Return whether a life can begin now; where not, it is asked again once a host is attached."""
