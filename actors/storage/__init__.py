@@ -114,7 +114,8 @@ Written behind the journal
 
 quarantine/<UTC stamp>/report.json
 ==================================
-`{"v":1,"stamp":…,"items":[{"file","source","offset","bytes","reason"}]}`: `file` lies beside the report and holds
-`bytes` bytes that lay in `source` (relative to the state directory) from `offset` on. Pieces are durable before the
-original is cut, replaced or removed.
+`{"v":1,"stamp":…,"items":[{"file","source","offset","bytes","reason"}],"lost":[{"source","problem"}]}`: `file` lies
+beside the report and holds `bytes` bytes that lay in `source` (relative to the state directory) from `offset` on.
+Pieces are durable before the original is cut, replaced or removed. `lost`, where there is one, is what a repair could
+find nowhere.
 """

@@ -29,16 +29,13 @@ from actors.storage.quarantine import Quarantine
 from actors.storage.reports import Reports, UnreadableReport
 from actors.storage.run_logs import RunLogs
 from actors.storage.session_files import SessionFiles, SessionLine, SessionScan
-from actors.storage.session_index import SessionIndex, row_of
+from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
 from actors.storage.task_text import parsed
 from actors.storage.text_logs import TaskLogs, TextLogs
 
 PAGE_BYTES_MAX: Final = 8 << 20
 """Messages of one page: half a frame, so that the reply around them fits."""
-
-INDEX_ROWS_EAGER: Final = 2000
-"""With more sessions the index is written when the store is closed only: it is a cache, as big as all their rows."""
 
 
 class BehindFiles:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,17 @@ def locked(disk: Disk, layout: Layout, phase: str, since: str) -> Iterator[None]
             disk.close(writer)
     finally:
         disk.close(root)
+
+
+def planted_locks(disk: Disk, layout: Layout) -> list[Path]:
+    """Return what stands in the place of a lock and can be none: a link, a directory, a file with a second name."""
+    planted = []
+    for path in (layout.root_lock, layout.writer_lock):
+        if disk.exists(path):
+            seen = disk.lstat(path)
+            if not stat.S_ISREG(seen.st_mode) or seen.st_nlink > 1:
+                planted.append(path)
+    return planted
 
 
 def _taken(disk: Disk, layout: Layout, path: Path) -> int:

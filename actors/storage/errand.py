@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.model.facts import Fact
+from actors.model.ids import new_id
 from actors.model.keys import Command
 from actors.model.stamps import stamp_of
 from actors.model.state import Limits, Line, Tables, rows_after
@@ -21,6 +22,7 @@ from actors.storage.files import Disk
 from actors.storage.journal_decoding import encode_body
 from actors.storage.layout import Layout
 from actors.storage.settings import StorageSettings
+from actors.storage.work import Work
 
 ARCHIVED_PER_LINE: Final = 500
 TASK_FILES_PER_PORTION: Final = 1000
@@ -29,9 +31,10 @@ _FINAL: Final = ("completed", "failed", "cancelled")
 
 @contextmanager
 def recovered_store(
-    path: Path, settings: StorageSettings | None, limits: Limits | None
+    path: Path, settings: StorageSettings | None, limits: Limits | None, work: Work | None = None
 ) -> Iterator[tuple[DiskStore, Recovered]]:
     """Open the store of a directory whose locks are held; without an error everything is written at the end."""
+    work = work or Work()
     store = DiskStore(
         disk=Disk(),
         layout=Layout(path),
@@ -41,9 +44,10 @@ def recovered_store(
         version=importlib.metadata.version("perdure"),
     )
     try:
+        work.begin("recovery")
         recovered = store.recover()
         yield store, recovered
-        _finish(store, recovered)
+        _finish(store, recovered, work)
     finally:
         store.close()
 
@@ -62,22 +66,42 @@ def archive_tasks(store: Store, recovered: Recovered, task_ids: Sequence[str], s
     for begin in range(0, len(task_ids), ARCHIVED_PER_LINE):
         revs = {task_id: tables.tasks.rows[task_id].rev for task_id in task_ids[begin : begin + ARCHIVED_PER_LINE]}
         facts = tuple(Fact(op="task.archived", id=task_id, rev=rev + 1, data={}) for task_id, rev in revs.items())
-        appended = store.commit([encode_body(stamp, command, facts)])
-        line = Line(seq=appended.first_seq, ts=stamp, cmd=command, facts=facts)
-        before = [tables.row("tasks", fact.id) for fact in facts]
-        rows = list(rows_after(tables, facts))
-        tables.absorb(line, rows)
-        recovered.behind.note(line, rows, before)
+        commit_line(store, recovered, command, facts, stamp)
     return list(task_ids)
 
 
-def _finish(store: Store, recovered: Recovered) -> None:
+def record_event(
+    store: Store, recovered: Recovered, type: str, message: str, detail: Mapping[str, Any], stamp: str
+) -> None:
+    """Write an event into the journal: what a command did is part of the directory's history."""
+    event_id = new_id()
+    row = {"id": event_id, "created_at": stamp, "level": "info", "type": type, "message": message, "detail": detail}
+    fact = Fact(op="event.recorded", id=event_id, rev=1, data=msgspec.Raw(msgspec.json.encode({**row, "rev": 1})))
+    commit_line(store, recovered, Command(method="event.record"), (fact,), stamp)
+
+
+def commit_line(store: Store, recovered: Recovered, command: Command, facts: tuple[Fact, ...], stamp: str) -> Line:
+    """Commit one line, take it into the tables, and note the files that it demands."""
+    tables = recovered.tables
+    appended = store.commit([encode_body(stamp, command, facts)])
+    line = Line(seq=appended.first_seq, ts=stamp, cmd=command, facts=facts)
+    before = [tables.row(fact.kind.table, fact.id) for fact in facts]
+    rows = list(rows_after(tables, facts))
+    tables.absorb(line, rows)
+    recovered.behind.note(line, rows, before)
+    return line
+
+
+def _finish(store: Store, recovered: Recovered, work: Work) -> None:
     """Write what lies behind, and take a snapshot when something changed."""
     behind = recovered.behind
+    work.begin("files", len(behind))
     store.write_behind(behind.take(TASK_FILES_PER_PORTION))
     while len(behind):
+        work.step(TASK_FILES_PER_PORTION)
         store.write_behind(behind.take(TASK_FILES_PER_PORTION))
     store.sync_behind()
+    work.begin("snapshot")
     saved = store.save(cut_of(recovered.tables, recovered.epoch + 1, recovered.identity, _now()))
     store.rotate(saved.seq)
 

@@ -120,6 +120,14 @@ class LineFiles:
             seen = read.number
         return Page(found, None)
 
+    def heal(self, path: Path) -> bool:
+        """Put a file with damaged lines or a torn tail together anew from its good ones; False when it has none."""
+        survey = self.survey_anew(path)
+        if survey is None or not (survey.rejected_count or survey.torn is not None):
+            return False
+        self._heal(path, survey, None, ())
+        return True
+
     def rewrite(self, path: Path, header: bytes, lines: Sequence[Line]) -> None:
         """Put a file with these lines in the place of what is there, durably."""
         self._files.replace(path, _blocks(iter([Line(HEADER, 0, header), *lines])))

@@ -16,6 +16,7 @@ from actors.storage.open_files import OpenFiles
 from actors.storage.quarantine import Quarantine
 from actors.storage.reports import Reports
 from actors.storage.session_files import SessionFiles, SessionLine, session_header
+from actors.storage.session_index import SessionIndex
 from actors.storage.task_files import TaskFiles
 from actors.storage.trees import copy_file
 
@@ -48,6 +49,7 @@ def _write_sessions(disk: Disk, layout: Layout, new: NewState, quarantine: Quara
         for session in new.sessions.values():
             header = session_header(session.id, session.created_at)
             sessions.append(session.id, header, [SessionLine.meta(session.rev, _encode(session))])
+        SessionIndex(disk, layout, sessions).write(_encode(session) for session in new.sessions.values())
     finally:
         files.close()
 

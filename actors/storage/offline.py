@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from actors.model.errors import NotFound
 from actors.model.stamps import later, stamp_of
 from actors.model.state import Limits
-from actors.storage.directory_lock import locked
+from actors.storage.directory_lock import locked, planted_locks
 from actors.storage.errand import archive_tasks, finished_tasks, recovered_store
 from actors.storage.files import Disk
 from actors.storage.health import listed_backups
@@ -26,30 +27,47 @@ from actors.storage.migrations import is_version_1, plan
 from actors.storage.peek import read_tables
 from actors.storage.quarantine import Quarantine
 from actors.storage.recovery import refuse_foreign
+from actors.storage.repair import Repair
 from actors.storage.rollback import roll_back
 from actors.storage.settings import DAY_S, StorageSettings
 from actors.storage.verify import verify_directory
+from actors.storage.work import Told, Work
+
+_NOTHING_THERE: Final = (Standing.MISSING, Standing.NOT_A_DIRECTORY, Standing.FOREIGN, Standing.EMPTY)
 
 
-def verify(path: Path) -> dict[str, Any]:
-    """Check everything without changing it: {ok, findings: [{file, problem, severity, hint}…], omitted, counts}."""
+def verify(path: Path, told: Told | None = None) -> dict[str, Any]:
+    """Check everything without changing it; return {ok, findings: [{file, problem, severity, hint, repair}…], …}.
+
+    `told` hears how far it is.
+    """
     disk, layout = Disk(), Layout(path)
-    if classify(disk, layout) in (Standing.MISSING, Standing.NOT_A_DIRECTORY, Standing.FOREIGN, Standing.EMPTY):
-        return verify_directory(disk, layout)
+    if classify(disk, layout) in _NOTHING_THERE or planted_locks(disk, layout):
+        return verify_directory(disk, layout, work=Work(told))
     with locked(disk, layout, "doctor", _now()):
-        return verify_directory(disk, layout)
+        return verify_directory(disk, layout, work=Work(told))
 
 
-def repair(path: Path, settings: StorageSettings | None = None, limits: Limits | None = None) -> dict[str, Any]:
-    """Do what the next start would do: recover, write the files that lag behind, save. Return recovery's report."""
+def repair(
+    path: Path, settings: StorageSettings | None = None, limits: Limits | None = None, told: Told | None = None
+) -> dict[str, Any]:
+    """Do what the findings say; return what `verify` does then, with {repaired, lost, quarantined, recovery}."""
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
-    disk.ensure_dir(path)
-    with locked(disk, layout, "doctor", _now()), recovered_store(path, settings, limits) as (_, recovered):
-        return dict(recovered.report)
+    if classify(disk, layout) is not Standing.OURS:
+        return {**verify_directory(disk, layout), "repaired": [], "lost": [], "quarantined": [], "recovery": None}
+    quarantine = Quarantine(disk, layout, _file_stamp())
+    for planted in planted_locks(disk, layout):
+        quarantine.keep_file(planted, "stood in the place of a lock")
+    with locked(disk, layout, "doctor", _now()):
+        work = Work(told)
+        opening = partial(recovered_store, path, settings, limits, work)
+        return Repair(disk, layout, opening, quarantine, work).run().as_mapping()
 
 
-def rebuild(path: Path, settings: StorageSettings | None = None, limits: Limits | None = None) -> dict[str, Any]:
+def rebuild(
+    path: Path, settings: StorageSettings | None = None, limits: Limits | None = None, told: Told | None = None
+) -> dict[str, Any]:
     """Set state.json aside and build the state from backup, journal and task files; return recovery's report.
 
     Raises NotFound for a directory that holds nothing to build from.
@@ -62,7 +80,7 @@ def rebuild(path: Path, settings: StorageSettings | None = None, limits: Limits 
         if disk.exists(layout.state) and not is_version_1(disk, layout):
             kept = Quarantine(disk, layout, _file_stamp())
             kept.keep_file(layout.state, "set aside by perdure rebuild")
-        with recovered_store(path, settings, limits) as (_, recovered):
+        with recovered_store(path, settings, limits, Work(told)) as (_, recovered):
             return dict(recovered.report)
 
 

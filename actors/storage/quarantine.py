@@ -11,11 +11,15 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any, Final
 
 from attrs import asdict, frozen
 
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
+
+REPORT: Final = "report.json"
+"""The report's own name, which no piece may have."""
 
 
 @frozen
@@ -41,6 +45,8 @@ class Quarantine:
         self.directory: Path | None = None
         """Where the pieces are; None while there are none."""
         self.kept: list[Kept] = []
+        self.lost: list[dict[str, str]] = []
+        """What is on record as lost: {source, problem}."""
 
     def keep_bytes(self, source: Path, offset: int, length_bytes: int, reason: str) -> Path:
         """Copy a part of `source`, which stays as it is, and return the durable copy. Raises OSError."""
@@ -83,8 +89,15 @@ class Quarantine:
         self._report(Kept(target.name, self._relative(source), 0, self._disk.lstat(source).st_size, reason))
         return target
 
+    def note_loss(self, source: Path, problem: str) -> None:
+        """Put on record, durably, what nothing could bring back: there is no piece of it. Raises OSError."""
+        self.directory = self.directory or self._make_directory()
+        self.lost.append({"source": self._relative(source), "problem": problem})
+        self._write_report()
+
     def _target(self, name: str) -> Path:
         directory = self.directory or self._make_directory()
+        name = f"{name}.piece" if name == REPORT else name
         target, number = directory / name, 1
         while self._disk.exists(target):
             number += 1
@@ -102,10 +115,15 @@ class Quarantine:
 
     def _report(self, kept: Kept) -> None:
         """Write the report anew with one more piece; this also makes the names of the pieces durable."""
-        assert self.directory is not None  # noqa: S101 - _target has made it
         self.kept.append(kept)
-        report = {"v": 1, "stamp": self._stamp, "items": [asdict(item) for item in self.kept]}
-        self._disk.write_new_file(self.directory / "report.json", json.dumps(report, indent=2).encode() + b"\n")
+        self._write_report()
+
+    def _write_report(self) -> None:
+        assert self.directory is not None  # noqa: S101 - whoever keeps something has made it
+        report: dict[str, Any] = {"v": 1, "stamp": self._stamp, "items": [asdict(item) for item in self.kept]}
+        if self.lost:
+            report["lost"] = self.lost
+        self._disk.write_new_file(self.directory / REPORT, json.dumps(report, indent=2).encode() + b"\n")
 
     def _relative(self, path: Path) -> str:
         root = self._layout.root

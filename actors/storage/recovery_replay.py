@@ -77,6 +77,12 @@ class Replay:
         tables.seq = behind.seq = max(tables.seq, found.next_seq - 1)
         return Replayed(tables, behind, found, list(self._newest), self._refs)
 
+    def covered(self, tables: Tables) -> Behind:
+        """Return what the whole journal, as far as it goes back, demands of files; the tables are those of now."""
+        behind = Behind()
+        self._replay_covered(tables, behind, 0, tables.seq)
+        return behind
+
     def _replay_covered(self, tables: Tables, behind: Behind, files_seq: int, after_seq: int) -> None:
         """Feed the files with lines that the base covers; whatever is wrong with these does not concern the state."""
         for line in self._decoded(Scan(self._disk, self._layout, files_seq)):

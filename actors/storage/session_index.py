@@ -22,6 +22,14 @@ from actors.storage.session_files import SessionFiles, SessionScan
 INDEX_BYTES_MAX: Final = 256 << 20
 """Beyond 100 000 sessions; a longer file is rebuilt."""
 
+INDEX_ROWS_EAGER: Final = 2000
+"""With more sessions the index is written when the store is closed only: it is a cache, as big as all their rows."""
+
+_MISSING: Final = "missing"
+_HIDES: Final = "it hides sessions that have a file"
+LATE: Final = frozenset({_MISSING, _HIDES})
+"""Problems of an index that was not written yet; any other is damage."""
+
 
 @frozen
 class IndexRead:
@@ -51,7 +59,7 @@ class SessionIndex:
         try:
             entries = orjson.loads(self._disk.read_file(self._layout.sessions_index, INDEX_BYTES_MAX))
         except FileNotFoundError:
-            return IndexRead({}, "missing", tuple(self._sessions.session_ids()))
+            return IndexRead({}, _MISSING, tuple(self._sessions.session_ids()))
         except OSError as error:
             return IndexRead({}, f"cannot be read: {error.strerror}", tuple(self._sessions.session_ids()))
         except ValueError as error:
@@ -62,7 +70,7 @@ class SessionIndex:
         hidden = tuple(session_id for session_id in self._sessions.session_ids() if session_id not in rows)
         if entries and not rows:
             return IndexRead({}, "no row in it is valid", hidden)
-        return IndexRead(rows, "it hides sessions that have a file" if hidden else None, hidden)
+        return IndexRead(rows, _HIDES if hidden else None, hidden)
 
     def load(self) -> Mapping[str, bytes]:
         """Return the rows by session id, rebuilding the index first when it is not good. Raises OSError."""

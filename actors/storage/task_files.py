@@ -40,6 +40,7 @@ from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.storage.quarantine import Quarantine
 from actors.storage.task_text import laid_out, parsed
+from actors.storage.work import Work
 
 TASK_BYTES_MAX: Final = 64 << 20
 """Beyond any task (a frame has 16 MiB, indenting may treble it); a longer file is not read."""
@@ -124,8 +125,9 @@ class TaskFiles:
         except FileNotFoundError:
             self._stamps.pop(task_id, None)
 
-    def read_all(self) -> TaskFilesRead:
+    def read_all(self, work: Work | None = None) -> TaskFilesRead:
         """Read every task file; what is no task is told, and left where it is."""
+        work = work or Work()
         rows: dict[str, bytes] = {}
         rejected: list[RejectedFile] = []
         try:
@@ -133,6 +135,7 @@ class TaskFiles:
         except FileNotFoundError:
             names = []
         for name in names:
+            work.step()
             if not name.endswith(".json") or _TEMPORARY.fullmatch(name):
                 continue
             found = self._read(self._layout.tasks / name, name.removesuffix(".json"))
@@ -174,6 +177,8 @@ class TaskFiles:
                 descriptors.append(descriptor)
                 prepared.append(_Prepared(task_id, content, task.get("rev", 0), temporary))
                 self._disk.write_all(descriptor, content)
+            for descriptor in descriptors:
+                self._disk.start_writing_out(descriptor)
             for descriptor, ready in zip(descriptors, prepared, strict=True):
                 self._disk.fsync(descriptor)
                 ready.stamp = _stamp(self._disk.fstat(descriptor))

@@ -79,6 +79,8 @@ class Pipe:
         most = min(_READ_BYTES, self.window.room)
         if self._last_bytes is not None:
             most = min(most, self._last_bytes)
+        if most == 0:
+            return  # its share became smaller since it was polled; reading nothing would look like the end
         try:
             data = os.read(self.descriptor, most)
         except BlockingIOError:

@@ -16,6 +16,7 @@ from typing import Final
 from actors.messages.agents import OUTPUT_BYTES_MAX, Attached, Bury, End, NotStarted, Output, Spawn
 from supervisor.agents import protocol, reaper
 from supervisor.agents.agent import Agent, Phase, Pipe
+from supervisor.agents.buffers import share_of
 from supervisor.agents.connection import Connection
 from supervisor.agents.frames import ProtocolBroken
 from supervisor.agents.results import remove_result
@@ -24,7 +25,7 @@ from supervisor.agents.strays import kill_strays
 from supervisor.agents.tree_of import Look, started_of
 
 AGENTS_MAX: Final = 1000
-"""Each holds two pipes and up to half a megabyte of output; the scheduler's own limit is far below."""
+"""Each holds two pipes and at least 32 KiB of output; the scheduler's own limit is far below."""
 
 
 class Runs:
@@ -133,6 +134,7 @@ class Runs:
         try:
             if agent is None:
                 agent = self._agents[order.run_id] = self._new_agent(order)
+                self._share_out()
         except NotSpawned as refusal:
             runtime.post(NotStarted(run_id=order.run_id, reason=refusal.reason[:2000], code=refusal.code))
         else:
@@ -147,9 +149,17 @@ class Runs:
         return Agent(order.run_id, marker, spawn(order, marker, self.umask), order.result_path)
 
     def _bury(self, order: Bury) -> None:
-        self._agents.pop(order.run_id, None)
+        if self._agents.pop(order.run_id, None) is not None:
+            self._share_out()
         if order.result_path is not None:
             remove_result(order.result_path)
+
+    def _share_out(self) -> None:
+        """Give every stream its share of what may be held."""
+        share_bytes = share_of(2 * len(self._agents))
+        for agent in self._agents.values():
+            for pipe in agent.pipes:
+                pipe.window.bytes_max = share_bytes
 
     def _look_now(self) -> Look:
         if self._look is None:

@@ -20,8 +20,10 @@ import os
 import signal
 import sys
 from collections.abc import Collection, Iterable
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:  # it would cost the host a megabyte
+    from pathlib import Path
 
 MARKER: Final = "PERDURE_RUN"
 """In the environment of every agent: `place:run_id`; in the host's own: `place:`."""

@@ -31,7 +31,9 @@ TABLE: Final[dict[str, Row]] = {
     "actors": Row("health", "actors", "Show the tree of actors.", _LOOKING),
     "save": Row("snapshots", "save", "Take a snapshot now.", _STATE),
     "backups": Row("snapshots", "backups", "List the snapshots kept.", _STATE),
-    "doctor": Row("doctor", "doctor", "Check everything on disk without changing it.", _STATE),
+    "doctor": Row(
+        "doctor", "doctor", "Check everything on disk, and say of each finding what --repair would do.", _STATE
+    ),
     "rebuild": Row("doctor", "rebuild", "Build the state anew from backups, journal and task files.", _STATE),
     "migrate": Row("migration", "migrate", "Make a directory of version 1 one of this version.", _STATE),
     "rollback": Row("migration", "rollback", "Go back to before the migration, byte for byte.", _STATE),

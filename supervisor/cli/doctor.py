@@ -7,16 +7,19 @@ from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.offline_work import working_offline
+from supervisor.cli.paper import Table
+from supervisor.cli.progress import progress
 from supervisor.cli.reach import held_by, runtime
 
 
 @command("doctor", example="perdure doctor", data=True)
-@click.option("--repair", is_flag=True, help="Do what the next start would do, now; only while nothing runs.")
+@click.option("--repair", is_flag=True, help="Do what is said about each finding; only while nothing runs.")
 def doctor(invocation: Invocation, repair: bool) -> int:  # noqa: FBT001  click gives flags so
     """
-    Check everything on disk without changing it.
+    Check everything on disk, and say of each finding what --repair would do.
 
-    Works while Perdure runs and while nothing runs. Ends with 0 when all is well, 1 when something is wrong.
+    Works while Perdure runs and while nothing runs. Without --repair nothing is changed; with it, whatever leaves its
+    place goes to quarantine/ first. Ends with 0 when all is well (or well again), 1 when something is wrong.
     """
     running = held_by(invocation.state_path).held
     if repair:
@@ -31,21 +34,25 @@ def doctor(invocation: Invocation, repair: bool) -> int:  # noqa: FBT001  click 
     else:
         from actors.storage.offline import verify
 
-        with working_offline(invocation) as works:
-            found = verify(works.path)
-    if invocation.as_json:
-        invocation.screen.json(found)
-    else:
-        invocation.screen.show(*state_view.verified(found))
-    return Exit.FINE if found.get("ok") else Exit.FAILED
+        with working_offline(invocation) as works, progress() as told:
+            found = verify(works.path, told)
+    return _tell(invocation, found, state_view.verified(found))
 
 
 def _repair(invocation: Invocation) -> int:
     from actors.storage.offline import repair
 
-    with working_offline(invocation) as works:
-        report = repair(works.path, works.settings, works.limits)
-    return _tell_recovery(invocation, report)
+    with working_offline(invocation) as works, progress() as told:
+        done = repair(works.path, works.settings, works.limits, told)
+    return _tell(invocation, done, state_view.repaired(done))
+
+
+def _tell(invocation: Invocation, found: state_view.Report, shown: list[Table]) -> int:
+    if invocation.as_json:
+        invocation.screen.json(found)
+    else:
+        invocation.screen.show(*shown)
+    return Exit.FINE if found.get("ok") else Exit.FAILED
 
 
 @command("rebuild", example="perdure rebuild", data=True)
@@ -57,8 +64,8 @@ def rebuild(invocation: Invocation) -> int:
     """
     from actors.storage.offline import rebuild as rebuild_offline
 
-    with working_offline(invocation) as works:
-        report = rebuild_offline(works.path, works.settings, works.limits)
+    with working_offline(invocation) as works, progress() as told:
+        report = rebuild_offline(works.path, works.settings, works.limits, told)
     return _tell_recovery(invocation, report)
 
 

@@ -28,19 +28,49 @@ _CASES: Final[Mapping[str, str]] = {
 
 
 def verified(found: Report) -> list[Table]:
-    """What `doctor` found."""
-    columns = (Column(), Column("FILE"), Column("PROBLEM", wraps=True))
+    """What `doctor` found, and what it would do about it."""
     findings = found.get("findings") or []
-    rows = [
-        (
-            Cell(scalar(finding.get("severity")), _SEVERITIES.get(str(finding.get("severity")), PLAIN)),
-            Cell(scalar(finding.get("file")), STRONG),
-            Cell(prose(f"{finding.get('problem')}\n→ {finding.get('hint')}")),
-        )
-        for finding in findings
-    ]
-    looked_at = ", ".join(_count(name, number) for name, number in (found.get("counts") or {}).items() if number)
+    rows = [_finding(one, [f"→ {one.get('hint')}", *_with_repair(one)]) for one in findings]
     verdict = Cell("all is well", GOOD) if found.get("ok") else Cell("something is wrong", BAD)
+    if found.get("ok") and findings:
+        verdict = Cell("all is well, but for what Perdure deals with by itself", GOOD)
+    return _told(rows, verdict, found)
+
+
+def repaired(done: Report) -> list[Table]:
+    """What `doctor --repair` did, and what it left."""
+    mended, lost, left = (done.get(name) or [] for name in ("repaired", "lost", "findings"))
+    rows = [_finding(one, [f"✓ {one.get('repair')}"]) for one in mended]
+    rows += [_finding(one, ["✗ nothing holds it any more: on record in quarantine/ as lost"]) for one in lost]
+    rows += [_finding(one, [f"→ {one.get('hint')}"]) for one in left]
+    if not done.get("ok"):
+        verdict = Cell("something is left that a repair cannot mend", BAD)
+    elif lost:
+        verdict = Cell("well again; what is marked as lost could not be kept", WARNING)
+    else:
+        verdict = Cell("well again" if mended else "all is well: nothing to repair", GOOD)
+    return [*_told(rows, verdict, done), *_quarantined(done)]
+
+
+def _quarantined(done: Report) -> list[Table]:
+    pieces = _several("set aside", [str(path) for path in done.get("quarantined") or ()], PLAIN)
+    return [facts(pieces)] if pieces else []
+
+
+def _finding(one: Report, notes: Sequence[str]) -> tuple[Cell, Cell, Cell]:
+    severity = str(one.get("severity"))
+    text = "\n".join([str(one.get("problem")), *notes])
+    return Cell(severity, _SEVERITIES.get(severity, PLAIN)), Cell(scalar(one.get("file")), STRONG), Cell(prose(text))
+
+
+def _with_repair(one: Report) -> list[str]:
+    words = one.get("repair")
+    return [f"--repair: {words}"] if words else []
+
+
+def _told(rows: Sequence[tuple[Cell, Cell, Cell]], verdict: Cell, found: Report) -> list[Table]:
+    columns = (Column(), Column("FILE"), Column("PROBLEM", wraps=True))
+    looked_at = ", ".join(_count(name, number) for name, number in (found.get("counts") or {}).items() if number)
     pairs: Pairs = [("verdict", verdict), ("looked at", looked_at or "nothing")]
     if omitted := found.get("omitted"):
         pairs.append(("not listed", f"{omitted} more findings"))

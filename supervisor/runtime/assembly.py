@@ -4,6 +4,7 @@
        ├── agents_link, where agents can be run
        ├── core ── rest_for_one: writer, then domain ── one_for_one: tasks, sessions, runs, events, reports, autosave
        ├── gateway
+       ├── alerts
        └── services, where some are configured: each has a supervisor of its own (`supervisor.runtime.services`)
 
 Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions,
@@ -48,6 +49,8 @@ from supervisor.gateway.observer import Tally
 from supervisor.logs import get_logger
 from supervisor.parsers import parser_of
 from supervisor.runtime.agents_link import AgentsLink
+from supervisor.runtime.alerts.command import AlertCommand
+from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.methods import local_methods
 from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.runtime.office import Office
@@ -142,6 +145,16 @@ class Assembly:
         self.services = self.office.services = self._services()
         self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of, changed=self.office.records.changed)
         metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
+        self.alerts = AlertWatch(
+            ledger=self.ledger,
+            clock=clock,
+            config=lambda: self.office.config,
+            event_lag=metrics.event_lag,
+            tell=self._refs["events"].tell,
+            command=AlertCommand(get_logger("supervision:alerts"), os.environ),
+            log=get_logger("supervision:alerts"),
+        )
+        metrics.alerts = self.office.alerts = self.alerts
         self.gateway = Gateway(
             listener=birth.listener,
             actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
@@ -238,9 +251,9 @@ class Assembly:
         writer = self._child("writer", self._writer_run, start_within_s=math.inf)
         core = supervise(name="core", strategy=Strategy.REST_FOR_ONE, children=(writer, domain))
         gateway = self._child("gateway", self.gateway.run)
-        before = () if self.link is None else (self._child("agents_link", self._link_run),)
-        after = () if self.services is None else (self._child(PLACE, self.services.run),)
-        children = (*before, core, gateway, *after)
+        link = () if self.link is None else (self._child("agents_link", self._link_run),)
+        services = () if self.services is None else (self._child(PLACE, self.services.run),)
+        children = (*link, core, gateway, self._child("alerts", self.alerts.run), *services)
         return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=children)
 
     def _child(self, name: str, run: Callable[[ChildContext], Any], start_within_s: float = 60.0) -> ChildSpec:

@@ -77,6 +77,7 @@ def storage_settings(config: Config) -> StorageSettings:
         backups_kept=config.state.backups_kept,
         journal_keep_s=config.state.journal_keep * DAY_S,
         journal_bytes_max=config.state.journal_bytes_max,
+        disk_reserve_bytes=config.state.disk_reserve_bytes,
         segment_bytes_max=config.state.segment_bytes_max,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from actors.model.errors import Conflict
 from tests.kit.perdure import Perdure, eventually
+from tests.kit.whole_runs import RESTLESS, over, running
 
 COUNTER = """
 import sys, time, os
@@ -19,32 +20,6 @@ for number in range(400):
     time.sleep(0.005)
 sys.exit(7 if "fail" in sys.argv else 0)
 """
-
-OVER = {"exited", "interrupted", "cancelled", "timed_out", "failed_to_start"}
-
-RESTLESS = {"supervisor__process_restarts_max": "1000", "supervisor__backoff_max_s": "0.05"}
-
-
-def over(whole: Perdure, run_id: str) -> dict[str, Any]:
-    """Wait for a run's end."""
-
-    def ended() -> Any:
-        run = whole.call("run.get", id=run_id)
-        return run if run["status"] in OVER else None
-
-    run: dict[str, Any] = eventually(ended, f"run {run_id} is over")
-    return run
-
-
-def running(whole: Perdure, run_id: str) -> dict[str, Any]:
-    """Wait until a run has its agent."""
-
-    def begun() -> Any:
-        run = whole.call("run.get", id=run_id)
-        return run if run["status"] == "running" else None
-
-    run: dict[str, Any] = eventually(begun, f"run {run_id} is running")
-    return run
 
 
 def crashed(whole: Perdure) -> bool:

