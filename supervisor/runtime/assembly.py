@@ -14,6 +14,7 @@ the gateway's connections. What a crash may take is made anew by the `run` funct
 from __future__ import annotations
 
 import math
+import os
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -48,6 +49,7 @@ from supervisor.gateway.gateway import Gateway
 from supervisor.gateway.observer import Tally
 from supervisor.logs import get_logger
 from supervisor.parsers import parser_of
+from supervisor.runtime import settings
 from supervisor.runtime.agents_link import AgentsLink
 from supervisor.runtime.alerts.command import AlertCommand
 from supervisor.runtime.alerts.watch import AlertWatch
@@ -56,15 +58,6 @@ from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.runtime.office import Office
 from supervisor.runtime.services.records import Records
 from supervisor.runtime.services.supervisors import PLACE, Services
-from supervisor.runtime.settings import (
-    actors_intensity,
-    backoff,
-    gateway_limits,
-    processes_intensity,
-    rules,
-    storage_settings,
-    writer_settings,
-)
 from supervisor.tree.context import ChildContext
 from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
 
@@ -118,7 +111,7 @@ class Assembly:
         self.ledger = Ledger(recent=RecentLines(max(1, config.events.cache_size)))
         tally = Tally()
         metrics = RuntimeMetrics(tally, self.ledger, self.mailboxes)
-        self.storage_settings = storage_settings(config)
+        self.storage_settings = settings.storage_settings(config)
         self.desk = self._desk(metrics, give_up)
         self.watch = Watch(interval_s=config.state.autosave_interval_s, pid=birth.root_pid, started_at=birth.started_at)
         self.places = {name: self._place(name) for name in DOMAIN}
@@ -160,7 +153,7 @@ class Assembly:
             actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
             local=local_methods(self.office),
             crashed=_gateway_crashed,
-            limits=gateway_limits(config),
+            limits=settings.gateway_limits(config),
             observer=tally,
         )
         self.desk.is_followed = lambda: len(self._subscriptions) > 0
@@ -171,11 +164,11 @@ class Assembly:
         """Take the values of a configuration that was read again, as far as they may change while running."""
         self.office.config = config
         self.watch.interval_s = config.state.autosave_interval_s
-        self.storage_settings = storage_settings(config)
+        self.storage_settings = settings.storage_settings(config)
         if isinstance(self.desk.store, DiskStore):
             self.desk.store.settings = self.storage_settings
         for place in self.places.values():
-            place.rules = rules(config, self._birth.state_path, self._birth.started_at)
+            place.rules = settings.rules(config, self._birth.state_path, self._birth.started_at)
 
     def close(self) -> None:
         """Answer everything that still waits, and let the threads end."""
@@ -189,7 +182,7 @@ class Assembly:
             mailbox=self.mailboxes["writer"],
             ledger=self.ledger,
             clock=self._clock,
-            settings=writer_settings(self._birth.config),
+            settings=settings.writer_settings(self._birth.config),
             events=self._refs["events"],
             runs=self._refs["runs"],
             open_store=self._open_store,
@@ -204,7 +197,7 @@ class Assembly:
             writer=self._refs["writer"],
             ledger=self.ledger,
             clock=self._clock,
-            rules=rules(self._birth.config, self._birth.state_path, self._birth.started_at),
+            rules=settings.rules(self._birth.config, self._birth.state_path, self._birth.started_at),
         )
 
     def _services(self) -> Services | None:
@@ -215,8 +208,8 @@ class Assembly:
             specs,
             self.office.records,
             up_at=self._birth.started_at,
-            intensity=processes_intensity(self._birth.config),
-            backoff=backoff(self._birth.config),
+            intensity=settings.processes_intensity(self._birth.config),
+            backoff=settings.backoff(self._birth.config),
             restarts=self.office.metrics.restarts,
             log=get_logger("supervision:services"),
         )
@@ -240,8 +233,8 @@ class Assembly:
     def _spec(self) -> SupervisorSpec:
         supervise = partial(
             SupervisorSpec,
-            intensity=actors_intensity(self._birth.config),
-            backoff=backoff(self._birth.config),
+            intensity=settings.actors_intensity(self._birth.config),
+            backoff=settings.backoff(self._birth.config),
         )
         domain = supervise(
             name="domain",

@@ -149,8 +149,8 @@ def test_the_death_of_the_agent_host_is_no_fault_of_the_service(make: Any) -> No
     whole: Perdure = make(supervisor__process_restarts_max="2")
     configure(whole, {"counter": server("counts")})
     whole.start()
+    row = running(whole, "counter")
     for lives_before in (1, 2):
-        running(whole, "counter", lives=lives_before)
         os.kill(whole.call("runtime.status")["pids"]["host"], signal.SIGKILL)
         row = running(whole, "counter", lives=lives_before + 1)
         assert row["last_error"]["kind"] == "interrupted"
