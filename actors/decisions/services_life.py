@@ -28,8 +28,8 @@ def begin(draft: Draft, asked: ask.LifeBegin, at: At) -> Decision:
     if not service.wanted or service.status == "failed":
         raise Conflict(f"service {service.name} is not to run", hint="service.start", name=service.name)
     is_unjudged = service.status == "stopped" and not asked.is_judged
-    if service.run_id is not None and (is_unjudged or life_of(draft, service) is not None):
-        return Decision((), (service.run_id,))
+    if life_of(draft, service) is not None or (is_unjudged and draft.row("runs", service.run_id or "") is not None):
+        return Decision((), (service.run_id or "",))
     return Decision((*_new_run(draft, service, asked, at), _begun(draft, service, asked, at)), (asked.run_id,))
 
 

@@ -55,6 +55,8 @@ class Behind:
     after_seq: int = 0
     tasks: dict[str, bytes | None] = attrs.field(factory=dict)
     """Rows by task id, the one that waits longest first; None: the file goes."""
+    archived_runs: dict[str, bytes] = attrs.field(factory=dict)
+    """The last rows of runs whose logs move to the archive."""
     archived_tasks: dict[str, bytes | None] = attrs.field(factory=dict)
     """The last rows of tasks whose files move to the archive; None: the row that the file holds."""
     sessions: dict[str, list[SessionWork]] = attrs.field(factory=dict)
@@ -70,6 +72,7 @@ class Behind:
         return (
             len(self.tasks)
             + len(self.archived_tasks)
+            + len(self.archived_runs)
             + len(self.sessions)
             + len(self.texts)
             + len(self.spills)
@@ -89,6 +92,8 @@ class Behind:
                 self._task(line.seq, fact, row, old)
             elif noun == "session":
                 self._session(fact, row, old)
+            elif fact.op == "run.archived":
+                self.archived_runs[fact.id] = _encode(fact.members()["row"])
             elif noun in {"log", "report"}:
                 self._record(fact)
         self.seq = max(self.seq, line.seq)
@@ -109,12 +114,14 @@ class Behind:
             seq=self.seq,
             after_seq=self.after_seq,
             archived_tasks=self.archived_tasks,
+            archived_runs=self.archived_runs,
             sessions=self.sessions,
             texts=self.texts,
             spills=self.spills,
             reports=self.reports,
         )
-        self.archived_tasks, self.sessions, self.texts, self.spills, self.reports = {}, {}, [], [], {}
+        self.archived_tasks, self.archived_runs, self.reports = {}, {}, {}
+        self.sessions, self.texts, self.spills = {}, [], []
         if len(self.tasks) <= tasks_max:
             portion.tasks, self.tasks = self.tasks, {}
             portion._waits_from, self._waits_from = self._waits_from, {}
@@ -133,6 +140,7 @@ class Behind:
         self._waits_from = self._waits_from | portion._waits_from
         self._waits_from = {task_id: self._waits_from[task_id] for task_id in self.tasks}
         self.archived_tasks = portion.archived_tasks | self.archived_tasks
+        self.archived_runs = portion.archived_runs | self.archived_runs
         for session_id, work in self.sessions.items():
             portion.sessions.setdefault(session_id, []).extend(work)
         self.sessions = portion.sessions

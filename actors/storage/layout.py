@@ -183,6 +183,10 @@ class Layout:
         """Return the path of what a run wrote on `stream` (stdout or stderr)."""
         return self.root / output_path(_safe(run_id), _safe(stream))
 
+    def archived(self, kind: str, id: str) -> Path:
+        """Return the directory in the archive for what left under an id; `kind` is a table's name."""
+        return self.root / "archive" / _safe(kind) / _safe(id)
+
     def report_file(self, report_id: str) -> Path:
         """Return the path of the report."""
         return self.root / "reports" / f"report_{_safe(report_id)}.json"

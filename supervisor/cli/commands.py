@@ -29,6 +29,8 @@ TABLE: Final[dict[str, Row]] = {
     "health": Row("health", "health", "Show how well it is running.", _LOOKING),
     "metrics": Row("health", "metrics", "Show counters and durations.", _LOOKING),
     "actors": Row("health", "actors", "Show the tree of actors.", _LOOKING),
+    "import": Row("importing", "import_", "Bring in what other tools keep: sessions, tasks, events.", _STATE),
+    "export": Row("exporting", "export", "Write sessions for nanocoder, or everything into one file.", _STATE),
     "save": Row("snapshots", "save", "Take a snapshot now.", _STATE),
     "backups": Row("snapshots", "backups", "List the snapshots kept.", _STATE),
     "doctor": Row(

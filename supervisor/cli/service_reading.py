@@ -34,8 +34,8 @@ def logs(invocation: Invocation, name: str, following: bool, errors: bool, offse
     """
     Show what a service printed in its present life; -f follows.
 
-    One that is stopped shows its last. Each life is a run: `perdure runs` lists the earlier ones, and `perdure logs RUN`
-    shows what they printed.
+    One that is stopped shows its last. Each life is a run: `perdure runs` lists the earlier ones, and
+    `perdure logs RUN` shows what they printed.
     """
     with runtime(invocation) as perdure:
         row = perdure.call("run.get", id=_life_of(perdure, name))
