@@ -18,7 +18,7 @@ from actors.decisions.decision import Rules
 from actors.messages.request import Outcome, Request
 from actors.messages.services import ServiceList, ServiceRestart, ServiceStart, ServiceStop
 from actors.model.errors import NotFound
-from actors.model.service import Service
+from actors.model.service import Restart, Service
 from actors.running.rules import RunRules
 from actors.running.services import ServiceSpec
 from supervisor.runtime.services.methods import service_methods
@@ -252,7 +252,7 @@ async def test_a_command_does_not_wait_for_a_long_pause(tmp_path: Path) -> None:
     ],
 )
 async def test_what_follows_an_end_is_the_tree_s_own_table(
-    tmp_path: Path, restart: str, exit_code: int, comes_back: bool
+    tmp_path: Path, restart: Restart, exit_code: int, comes_back: bool
 ) -> None:
     host = FakeHost()
     async with kept(tmp_path, host, evolve(ONE, restart=restart)) as one:
