@@ -43,7 +43,7 @@ def bench() -> Bench:
     for number, members in enumerate(rows, 1):
         accessed = f"2026-03-01T12:00:0{number}.000Z"
         created = f"2026-02-01T12:00:0{number}.000Z"
-        row = a_session()
+        row = a_session(session_id(number), last_accessed_at=accessed, created_at=created, **members)
         bench.tables.put_row("sessions", row)
     return bench
 
