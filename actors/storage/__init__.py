@@ -109,7 +109,7 @@ Written behind the journal
   its row, written last. The fact comes first; the files follow it behind the journal, and again after a crash.
 - archive/snapshots/: of the backups that left, the newest of each day. archive/pre-migration/: the directory as it was
   before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
-  only while a migration runs.
+  only while a migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
 - identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
 
 quarantine/<UTC stamp>/report.json

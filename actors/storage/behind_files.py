@@ -161,6 +161,8 @@ class BehindFiles:
     # Sessions
 
     def _do(self, session_id: str, work: SessionWork) -> None:
+        if work.restore_from is None and self._has_left_since(session_id, work):
+            return
         if work.restore_from is not None:
             with contextlib.suppress(FileExistsError):  # brought back before, and in use since
                 self._archive.restore_session(session_id)
@@ -178,6 +180,13 @@ class BehindFiles:
         if work.meta is not None:
             self._index_rows[session_id] = work.meta[1]
             self._is_index_stale = True
+
+    def _has_left_since(self, session_id: str, work: SessionWork) -> bool:
+        """Whether this was done before, and the file is in the archive by now."""
+        if self._disk.exists(self._layout.session_file(session_id)):
+            return False
+        left = self._archive.last_leaving("sessions", session_id)
+        return left is not None and work.is_before_leaving(self._disk.read_file(left.path / ROW, ROW_BYTES_MAX))
 
     def _archive_session(self, session_id: str, work: SessionWork) -> None:
         scan = self.sessions.scan(session_id)
