@@ -58,7 +58,7 @@ def test_a_whole_perdure_of_which_a_process_is_killed_at_any_call_goes_on_or_sta
 ) -> None:
     kind, log = kind_and_calls
     random = Random(f"{SEED}/{kind}")
-    for seen in portion(log, share, number=5):
+    for seen in portion(log, share, number=3):
         attempt(kind, Fault(random.choice(KILLS), seen.number, taken_bytes=random.choice([0, 3, 100])))
 
 
@@ -69,7 +69,7 @@ def test_a_whole_perdure_of_which_any_call_fails_goes_on_or_starts_again(
     kind, log = kind_and_calls
     random = Random(f"{SEED}/{kind}/errors")
     places = {place_of(seen): seen for seen in random.sample(log, len(log)) if seen.call in ON_DISK}
-    for seen in portion(list(places.values()), share, number=5):
+    for seen in portion(list(places.values()), share, number=3):
         action = random.choice([Action.FAIL, Action.FAIL_AFTER, Action.HALF_THEN_FAIL])
         attempt(kind, Fault(action, seen.number, error=random.choice(ERRORS), taken_bytes=20))
 
@@ -139,7 +139,7 @@ def test_killed_while_output_is_delivered_the_log_has_every_byte_once_and_the_st
     deliveries: list[int], share: int | None
 ) -> None:
     random = Random(SEED)
-    for at in portion(deliveries, share, number=4):
+    for at in portion(deliveries, share, number=3):
         fault = Fault(random.choice(KILLS), at, taken_bytes=random.choice([0, 3]))
         with whole(RUNTIME, fault, sample=None, pairs=True) as one:
             one.start()
