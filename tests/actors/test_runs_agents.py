@@ -18,6 +18,7 @@ from actors.messages.agents import Bury
 from actors.model.errors import Conflict, InvalidParams, InvalidTransition
 from actors.running.rules import RunRules
 from actors.running.tools import Limits, Tool
+from actors.storage.files import Disk
 from supervisor.parsers import parser_of
 from tests.kit.core import Core, Listener, running_core
 from tests.kit.fake_host import FakeHost
@@ -26,10 +27,11 @@ SLEEPER = Tool(name="SLEEPER", argv=("sleeper", "{description}"), limits=Limits(
 
 
 @asynccontextmanager
-async def runtime(root: Path, host: FakeHost, **rules: Any) -> AsyncIterator[Core]:
+async def runtime(root: Path, host: FakeHost, *, disk: Disk | None = None, **rules: Any) -> AsyncIterator[Core]:
     """A runtime over a directory, with a host that may be older than it."""
 
     def before(core: Core) -> None:
+        core.disk = disk or core.disk
         host.home = core.refs["runs"]
         host.is_attached = False
         core.hall.link = host

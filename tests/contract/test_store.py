@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.model.errors import NotFound
+from actors.model.errors import NotFound, StorageFailed
 from actors.model.facts import Fact
 from actors.storage.contract import Saved
 from tests.kit.stores import (
@@ -372,6 +372,21 @@ def test_output_is_written_at_offsets_read_back_and_measured(driver: Driver) -> 
     assert driver.store.read_output("r", "stdout", 4, 3) == b"o, "
     assert driver.store.read_output("r", "stderr", 2, 9) == b""
     assert driver.store.output_sizes("other") == (0, 0)
+
+
+def test_output_is_not_written_behind_a_piece_that_is_missing(driver: Driver) -> None:
+    driver.store.write_output("r", "stdout", 0, b"he")
+    with pytest.raises(StorageFailed):
+        driver.store.write_output("r", "stdout", 5, b", you", follows=True)
+    assert driver.store.output_sizes("r") == (2, 0)
+    driver.store.write_output("r", "stdout", 2, b"llo", follows=True)
+    driver.store.write_output("r", "stdout", 5, b", you", follows=True)
+    assert driver.store.read_output("r", "stdout", 0, 100) == b"hello, you"
+
+
+def test_output_whose_beginning_somebody_took_away_goes_on_behind_it(driver: Driver) -> None:
+    driver.store.write_output("r", "stdout", 5, b", you")
+    assert driver.store.output_sizes("r") == (10, 0)
 
 
 def test_output_is_there_after_a_restart(bench: Bench, driver: Driver) -> None:
