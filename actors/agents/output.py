@@ -117,7 +117,8 @@ class AgentOutput:
         way = self._ways[output.stream]
         end = output.offset + len(output.data)
         if end <= way.expected:
-            self._acknowledge(self.run_id, output.stream, way.settled())
+            # A log that somebody added to reaches beyond what the host ever read.
+            self._acknowledge(self.run_id, output.stream, min(end, way.settled()))
             return []
         # A stream can only begin beyond what is known when somebody cut its file: what is left is better than nothing.
         begin = max(output.offset, way.expected)
