@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from actors.agents.agents import HEARD, Agents
-from actors.decisions.decision import At, Decision, needed_row
+from actors.decisions.decision import At, Decision, encode, needed_row
 from actors.decisions.records import RUNS
 from actors.decisions.runs import HANDLERS, STOP
 from actors.decisions.runs_life import STOPPED, WITHDRAWN, end_asked
@@ -27,7 +27,7 @@ from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ref
 from actors.messages.proposal import RowsChanged
 from actors.messages.request import Failed, Request
-from actors.messages.runs import OutputSubscribe, RunStop
+from actors.messages.runs import OutputSubscribe, OutputUnsubscribe, RunStop
 from actors.messages.withdrawal import Withdrawal
 from actors.model.draft import Draft
 from actors.model.errors import Forbidden, PerdureError
@@ -138,9 +138,13 @@ class Runs(Domain):
     def consider(self, request: Request, at: At) -> Letter | None:
         """Stopping an agent takes time; following an output is neither a fact nor a query."""
         asked = request.params
-        if request.answered or not isinstance(asked, RunStop | OutputSubscribe):
+        if request.answered or not isinstance(asked, RunStop | OutputSubscribe | OutputUnsubscribe):
             return super().consider(request, at)
         try:
+            if isinstance(asked, OutputUnsubscribe):
+                self._outputs.remove(asked.subscription, request.notify)
+                request.done(encode({"subscription": asked.subscription}))
+                return None
             row = needed_row(self._draft, "runs", clean_id(asked.id))
             if isinstance(asked, OutputSubscribe):
                 self._subscribe(request, asked, row.id)
