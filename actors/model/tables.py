@@ -16,11 +16,16 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from actors.model.run import Run, output_path
+from actors.model.service import TOOL_PREFIX, Service
 from actors.model.session import Session
 from actors.model.task import Task
 
 Order = tuple[str, str]
 """(a time stamp, the id): what lists are sorted by. It is content, not a position, so a cursor survives a restart."""
+
+
+FINGERPRINTS: Final = ("first_human_prompt_v1", "lineage_prefix_v1")
+"""By which hashes a session is recognised under another id."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -56,6 +61,13 @@ class SessionRow(Row, frozen=True, gc=False, kw_only=True):
     working_directory: str
     """Normalised, so that lists find it however it was written."""
     message_count: int
+    alias: str | None
+    parent_id: str | None
+    external_ids: tuple[str, ...]
+    last_uuids: tuple[str, ...]
+    """Where its transcripts end: a session that was forked off or resumed begins there."""
+    fingerprints: tuple[str, ...]
+    """As `kind:hash`, of the kinds that are known."""
 
 
 class RunRow(Row, frozen=True, gc=False, kw_only=True):
@@ -66,6 +78,8 @@ class RunRow(Row, frozen=True, gc=False, kw_only=True):
     session_id: str | None
     is_own: bool
     """Whether Perdure itself carries it out."""
+    service: str | None
+    """The service whose life it is; None for a run of a task."""
 
 
 class _TaskColumns(msgspec.Struct):
@@ -81,6 +95,15 @@ class _TaskColumns(msgspec.Struct):
     completed_at: str | None = None
 
 
+class _TranscriptColumns(msgspec.Struct):
+    last_uuid: str | None = None
+
+
+class _FingerprintColumns(msgspec.Struct):
+    first_human_prompt_v1: str | None = None
+    lineage_prefix_v1: str | None = None
+
+
 class _SessionColumns(msgspec.Struct):
     id: str
     status: str
@@ -91,6 +114,11 @@ class _SessionColumns(msgspec.Struct):
     working_directory: str
     message_count: int
     rev: int
+    alias: str | None = None
+    parent_id: str | None = None
+    external_ids: tuple[str, ...] = ()
+    transcript_files: tuple[_TranscriptColumns, ...] = ()
+    fingerprints: _FingerprintColumns = msgspec.field(default_factory=_FingerprintColumns)
 
 
 class _StreamColumns(msgspec.Struct):
@@ -103,6 +131,7 @@ class _RunColumns(msgspec.Struct):
     rev: int
     task_id: str | None = None
     session_id: str | None = None
+    tool: str | None = None
     stdout: _StreamColumns = msgspec.field(default_factory=_StreamColumns)
 
 
@@ -119,6 +148,7 @@ _any_columns = msgspec.json.Decoder(_AnyColumns)
 decode_task: Final = msgspec.json.Decoder(Task).decode
 decode_session: Final = msgspec.json.Decoder(Session).decode
 decode_run: Final = msgspec.json.Decoder(Run).decode
+decode_service: Final = msgspec.json.Decoder(Service).decode
 
 
 def seconds_between(earlier: str | None, later: str | None) -> float | None:
@@ -165,12 +195,21 @@ def session_row(encoded: bytes) -> SessionRow:
         title=columns.title,
         working_directory=posixpath.normpath(columns.working_directory),
         message_count=columns.message_count,
+        alias=columns.alias,
+        parent_id=columns.parent_id,
+        external_ids=columns.external_ids,
+        last_uuids=tuple(file.last_uuid for file in columns.transcript_files if file.last_uuid is not None),
+        fingerprints=tuple(
+            f"{kind}:{found}" for kind in FINGERPRINTS if (found := getattr(columns.fingerprints, kind)) is not None
+        ),
     )
 
 
 def run_row(encoded: bytes) -> RunRow:
     """Build a run's row from its JSON; raises msgspec.ValidationError when it is no run."""
     columns = _run_columns.decode(encoded)
+    is_own = columns.stdout.path == output_path(columns.id, "stdout")
+    is_life = is_own and columns.task_id is None and (columns.tool or "").startswith(TOOL_PREFIX)
     return RunRow(
         id=columns.id,
         rev=columns.rev,
@@ -178,7 +217,8 @@ def run_row(encoded: bytes) -> RunRow:
         status=sys.intern(columns.status),
         task_id=columns.task_id,
         session_id=columns.session_id,
-        is_own=columns.stdout.path == output_path(columns.id, "stdout"),
+        is_own=is_own,
+        service=(columns.tool or "").removeprefix(TOOL_PREFIX) if is_life else None,
     )
 
 

@@ -79,11 +79,12 @@ checksum of every byte before its own line:
     {"id":"task_2",…,"rev":1,"crc":"…"}
     ],
     "sessions":[ … ], "runs":[ … ], "recent_events":[ … ], "idempotency":[ … ], "tombstones":[ … ],
-    "logs":[ … ], "reports":[ … ],                                             (each laid out as tasks)
+    "logs":[ … ], "reports":[ … ], "services":[ … ],                           (each laid out as tasks)
     "checksum":"sha256:<64 hex digits>"}
 
-`watermarks`, `logs` and `reports` are Perdure's own: how far the files behind the journal are durable and the highest
-lease given out; the byte counts of text logs; the index of the reports. Empty sections are `"name":[`, `],`.
+`watermarks`, `logs`, `reports` and `services` are Perdure's own: how far the files behind the journal are durable and
+the highest lease given out; the byte counts of text logs; the index of the reports; the services, which older files
+lack. Empty sections are `"name":[`, `],`.
 
 Order of writing: the new file under a temporary name, synced in slices and as a whole; the old state.json linked to its
 backup name, directory synced; the new one renamed into place, directory synced; backups beyond the number kept removed,
@@ -109,7 +110,7 @@ Written behind the journal
   its row, written last. The fact comes first; the files follow it behind the journal, and again after a crash.
 - archive/snapshots/: of the backups that left, the newest of each day. archive/pre-migration/: the directory as it was
   before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
-  only while a migration runs.
+  only while a migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
 - identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
 
 quarantine/<UTC stamp>/report.json

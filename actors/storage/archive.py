@@ -90,6 +90,11 @@ class Archive:
             found += [Archived(kind, id, number, path) for number, path in whole]
         return found
 
+    def last_leaving(self, kind: Kind, id: str) -> Archived | None:
+        """Return how this one left last; None when it never did."""
+        whole = [Archived(kind, id, number, path) for number, path in self._leavings(kind, id) if self._is_whole(path)]
+        return whole[-1] if whole else None
+
     def keep_version(self, path: Path, session_id: str, rev: int) -> Path:
         """Copy a session's file as it is before the rewrite at `rev`; it stays where it is."""
         self._files.sync([path])

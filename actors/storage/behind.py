@@ -24,6 +24,10 @@ MOVES: Final = {"task.archived", "session.archived", "session.deleted"}
 """Facts after which a file leaves for the archive instead of being removed."""
 
 
+class _Revised(msgspec.Struct):
+    rev: int
+
+
 @attrs.define
 class SessionWork:
     """What is to be done to one session's file, in this order."""
@@ -42,6 +46,18 @@ class SessionWork:
     """(rev, row)"""
     archive: bool = False
     """Finally move the file into the archive, with the row in `meta`, or the one that the file holds."""
+
+    def is_before_leaving(self, row: bytes) -> bool:
+        """Whether this comes before the file left for the archive with `row`, or is that leaving.
+
+        Done again after it, messages would begin a new file without those that came before them, and that file would be
+        taken for the session when somebody brings it back.
+        """
+        done_rev = self.rev - 1 if self.archive else self.rev  # what leaves has the rev before its deletion
+        try:
+            return done_rev <= msgspec.json.decode(row, type=_Revised).rev
+        except msgspec.DecodeError:  # nobody knows when it left: then the file is begun anew rather than nothing kept
+            return False
 
 
 @attrs.define

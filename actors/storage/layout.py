@@ -155,6 +155,11 @@ class Layout:
         """The full copy of the version 1 directory."""
         return self.root / "archive" / "pre-migration"
 
+    @property
+    def rollback_mark(self) -> Path:
+        """There while `perdure rollback` is under way; its text is where what version 2 made goes."""
+        return self.root / "archive" / "rolling-back"
+
     def segment(self, first_seq: int) -> Path:
         """Return the path of the segment whose first line has `first_seq`."""
         return self.root / "journal" / f"{first_seq:020d}.jsonl"

@@ -63,6 +63,14 @@ class Medium:
         self.reports.update(behind.reports)
 
     def _do(self, session_id: str, work: SessionWork) -> None:
+        left = self.archived.get(session_id)
+        if (
+            work.restore_from is None
+            and session_id not in self.sessions
+            and left
+            and work.is_before_leaving(left[-1][0])
+        ):
+            return
         if work.restore_from is not None and self.archived.get(session_id):
             row, self.sessions[session_id] = self.archived[session_id].pop()
             self.session_rows[session_id] = row

@@ -8,7 +8,7 @@ from supervisor import __version__
 from supervisor.cli.grammar import CONTEXT_SETTINGS, LazyGroup, Row
 
 _RUNNING: Final = "Running it"
-_WORK: Final = "Tasks, runs and sessions"
+_WORK: Final = "Tasks, runs, sessions and services"
 _LOOKING: Final = "Looking at it"
 _STATE: Final = "The state directory"
 _REST: Final = "The rest"
@@ -18,16 +18,22 @@ TABLE: Final[dict[str, Row]] = {
     "down": Row("down", "down", "Stop what runs there, and wait until it has.", _RUNNING),
     "status": Row("status", "status", "Show who and what is running.", _RUNNING),
     "demo": Row("demo", "demo", "Show what Perdure does: tasks, a kill -9, everything still there.", _RUNNING),
+    "chaos": Row(
+        "chaos", "chaos", "Break everything that can break, at seeded moments, and check every promise.", _RUNNING
+    ),
     "task": Row("task", "task", "Add, list, change and finish tasks.", _WORK),
     "run": Row("run", "run", "Run a command or a tool, and print what it prints.", _WORK),
     "runs": Row("runs", "runs", "List runs, the newest first.", _WORK),
     "logs": Row("logs", "logs", "Show what a run printed; -f follows.", _WORK),
     "stop": Row("stop", "stop", "End runs, their agents and all that these began.", _WORK),
     "session": Row("session", "session", "Look at sessions and tidy them.", _WORK),
+    "service": Row("service", "service", "List, start and stop services.", _WORK),
     "events": Row("events", "events", "Show what happened; -f follows.", _LOOKING),
     "health": Row("health", "health", "Show how well it is running.", _LOOKING),
     "metrics": Row("health", "metrics", "Show counters and durations.", _LOOKING),
     "actors": Row("health", "actors", "Show the tree of actors.", _LOOKING),
+    "import": Row("importing", "import_", "Bring in what other tools keep: sessions, tasks, events.", _STATE),
+    "export": Row("exporting", "export", "Write sessions for nanocoder, or everything into one file.", _STATE),
     "save": Row("snapshots", "save", "Take a snapshot now.", _STATE),
     "backups": Row("snapshots", "backups", "List the snapshots kept.", _STATE),
     "doctor": Row(

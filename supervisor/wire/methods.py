@@ -11,9 +11,10 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import field
 
-from actors.messages import records, runs, runtime, sessions, tasks
+from actors.messages import records, runs, runtime, services, sessions, tasks
 from actors.messages.bounds import Params
 from actors.model.run import Run
+from actors.model.service import Service
 from actors.model.session import Session
 from actors.model.task import Task
 
@@ -105,12 +106,18 @@ _SESSIONS: Final = (
            example=_SESSION_ID),
     _session("session.rename", sessions.SessionRename, "give a session another title", title="Logging in"),
     Method("session.list", sessions.SessionList, "sessions", "read sessions, page by page", "{sessions, next_cursor}"),
+    Method("session.find", sessions.SessionFind, "sessions", "find sessions by what is known of them", "{sessions}",
+           example={"external_id": "session_1704067200001", "limit": 10}),
     _session("session.close", sessions.SessionClose, "say that a session is over", outcome="done"),
     Method(
         "session.delete", sessions.SessionDelete, "sessions", "move a session into the archive", "{id, deleted}",
         mutates=True, example=_SESSION_ID,
     ),
     _session("session.restore", sessions.SessionRestore, "bring a deleted session back"),
+    Method(
+        "session.put", sessions.SessionPut, "sessions", "record a session that somebody else keeps", "the session",
+        Session, mutates=True, example={"session": {"id": "session_1704067200001", "title": "Login"}},
+    ),
 )  # fmt: skip
 
 _RECORDS: Final = (
@@ -150,6 +157,16 @@ _RECORDS: Final = (
     Method("report.list", records.ReportList, "reports", "read what reports there are", "{reports}"),
 )  # fmt: skip
 
+_SERVICES: Final = (
+    Method("service.list", services.ServiceList, "runs", "read the services that are configured", "{services}"),
+    Method("service.start", services.ServiceStart, "local", "have a service run; answered when it does, or is given up",
+           "the service", Service, mutates=True, example={"name": "codex"}),
+    Method("service.stop", services.ServiceStop, "local", "stop a service; answered when it is over",
+           "the service", Service, mutates=True, example={"name": "codex"}),
+    Method("service.restart", services.ServiceRestart, "local", "stop a service and start it again",
+           "the service", Service, mutates=True, example={"name": "codex"}),
+)  # fmt: skip
+
 _RUNTIME: Final = (
     Method("state.save", runtime.StateSave, "writer", "take a snapshot now", "{path, seq, bytes, duration_s}"),
     Method("state.backups", runtime.StateBackups, "writer", "read what backups there are", "{backups}"),
@@ -171,12 +188,16 @@ _RUNTIME: Final = (
     Method("rpc.discover", runtime.RpcDiscover, "local", "read this table", "an OpenRPC document"),
 )  # fmt: skip
 
-METHODS: Final[dict[str, Method]] = {row.name: row for row in (*_TASKS, *_SESSIONS, *_RECORDS, *_RUNTIME)}
+METHODS: Final[dict[str, Method]] = {row.name: row for row in (*_TASKS, *_SESSIONS, *_RECORDS, *_SERVICES, *_RUNTIME)}
 """Every method by its name."""
 
 IN_A_BATCH: Final = frozenset(row.name for row in METHODS.values() if row.mutates) - {
     "batch.apply",
     "run.stop",
+    "service.restart",
+    "service.start",
+    "service.stop",
     "task.heartbeat",
 }
-"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none, and a stop waits for its agent."""
+"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none; a stop, and what is asked of services,
+waits for processes."""

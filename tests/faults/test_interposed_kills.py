@@ -13,8 +13,7 @@ from random import Random
 import pytest
 
 from tests.kit.interposer import CARRYING, Action, Call, Fault, Seen
-from tests.kit.interposer_order import is_segment
-from tests.kit.interposer_sample import ONLY, every, sample
+from tests.kit.interposer_sample import IN_PORTIONS, ONLY, every, portion, sample
 from tests.kit.interposer_trial import Keeper, attempt
 from tests.kit.interposer_workload import WORKLOAD
 from tests.kit.oracle import steps_of
@@ -90,24 +89,6 @@ def test_a_command_whose_reply_was_lost_is_applied_once_when_it_is_sent_again(
         attempt(keeper, random.choice(kills_at(number, counted)[:3]))
 
 
-@pytest.fixture(scope="module")
-def torn(keeper: Keeper, counted: list[Seen], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose runtime was killed within a write of the journal, after a snapshot.
-
-    Only writes of the journal are counted, for these come in the same order in every run.
-    """
-    writes = [seen for seen in counted if seen.call is Call.PWRITE and "/journal/" in seen.path]
-    within = max(number for number, seen in enumerate(writes[:-2], 1) if is_segment(seen.path))
-    fault = Fault(Action.HALF_THEN_KILL, within, taken_bytes=150)
-    with keeper.trial(fault, calls=frozenset({Call.PWRITE}), where="/journal/") as trial:
-        trial.run()
-        left = trial.deaths[-2].copy
-        assert left is not None
-        kept = tmp_path_factory.mktemp("torn") / "state"
-        shutil.copytree(left, kept)
-    return kept
-
-
 AFTERWARDS = steps_of(
     ("task.create", {"id": "afterwards", "description": "written when it had recovered"}),
     ("task.log", {"id": "afterwards", "message": "and once more"}),
@@ -115,11 +96,9 @@ AFTERWARDS = steps_of(
 )
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(30, id="sampled"), pytest.param(400, id="many", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_killed_again_and_again_while_it_recovers_it_comes_to_the_same_state(
-    keeper: Keeper, torn: Path, tmp_path: Path, number: int
+    keeper: Keeper, torn: Path, tmp_path: Path, share: int | None
 ) -> None:
     """Killed at a call of the recovery, and two more times in the recoveries from it."""
     shutil.copytree(torn, tmp_path / "state")
@@ -128,9 +107,9 @@ def test_killed_again_and_again_while_it_recovers_it_comes_to_the_same_state(
     with keeper.trial(sample=torn, steps=(), start=start, crash_at=-1) as trial:
         trial.run()
         calls = trial.interposer.log()
-    random = Random(SEED)
-    for _ in range(number):
-        first, apart = random.randint(1, len(calls)), random.randint(1, 25)
+    random = Random(f"{SEED}/{share}")
+    for first in portion([seen.number for seen in calls], share, number=24):
+        apart = random.randint(1, 25)
         taken = random.choice(TAKEN_BYTES)
         action = random.choice(KILLS)
         fault = Fault(action, first, times=3, every=apart, taken_bytes=taken)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.kit.interposer import ON_DISK, Action, Call, Fault, Seen
-from tests.kit.interposer_sample import place_of
+from tests.kit.interposer_sample import IN_PORTIONS, place_of, portion
 from tests.kit.interposer_whole import HOST, ROOT, RUNTIME, Whole, whole
 from tests.kit.oracle import Broken, steps_of
 from tests.kit.perdure import eventually
@@ -52,25 +52,24 @@ def attempt(kind: str, *faults: Fault, **plan: Any) -> Whole:
     return one
 
 
-@pytest.mark.parametrize("number", [pytest.param(5, id="sampled"), pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_a_whole_perdure_of_which_a_process_is_killed_at_any_call_goes_on_or_starts_again(
-    kind_and_calls: tuple[str, list[Seen]], number: int
+    kind_and_calls: tuple[str, list[Seen]], share: int | None
 ) -> None:
     kind, log = kind_and_calls
     random = Random(f"{SEED}/{kind}")
-    for seen in random.sample(log, min(number, len(log))):
+    for seen in portion(log, share, number=5):
         attempt(kind, Fault(random.choice(KILLS), seen.number, taken_bytes=random.choice([0, 3, 100])))
 
 
-@pytest.mark.parametrize("number", [pytest.param(5, id="sampled"), pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_a_whole_perdure_of_which_any_call_fails_goes_on_or_starts_again(
-    kind_and_calls: tuple[str, list[Seen]], number: int
+    kind_and_calls: tuple[str, list[Seen]], share: int | None
 ) -> None:
     kind, log = kind_and_calls
     random = Random(f"{SEED}/{kind}/errors")
     places = {place_of(seen): seen for seen in random.sample(log, len(log)) if seen.call in ON_DISK}
-    some = list(places.values()) if number > 5 else random.sample(list(places.values()), number)
-    for seen in some:
+    for seen in portion(list(places.values()), share, number=5):
         action = random.choice([Action.FAIL, Action.FAIL_AFTER, Action.HALF_THEN_FAIL])
         attempt(kind, Fault(action, seen.number, error=random.choice(ERRORS), taken_bytes=20))
 
@@ -109,7 +108,8 @@ def ended_run(one: Whole) -> dict[str, Any]:
 
 
 def printed(one: Whole, row: dict[str, Any]) -> str:
-    return (one.state_path / "logs" / f"run_{row['id']}.stdout.log").read_text()
+    log = one.state_path / "logs" / f"run_{row['id']}.stdout.log"
+    return log.read_text() if log.exists() else ""
 
 
 def delivering(log: list[Seen]) -> list[int]:
@@ -132,12 +132,12 @@ def deliveries(interposed: None) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize("number", [pytest.param(4, id="sampled"), pytest.param(150, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_killed_while_output_is_delivered_the_log_has_every_byte_once_and_the_status_comes_once(
-    deliveries: list[int], number: int
+    deliveries: list[int], share: int | None
 ) -> None:
     random = Random(SEED)
-    for at in random.sample(deliveries, min(number, len(deliveries))):
+    for at in portion(deliveries, share, number=4):
         fault = Fault(random.choice(KILLS), at, taken_bytes=random.choice([0, 3]))
         with whole(RUNTIME, fault, sample=None, pairs=True) as one:
             one.start()
@@ -148,13 +148,13 @@ def test_killed_while_output_is_delivered_the_log_has_every_byte_once_and_the_st
             assert (row["status"], row["exit_code"], row["stdout"]["bytes"]) == ("exited", 0, len(PRINTED)), told
 
 
-@pytest.mark.parametrize("number", [pytest.param(3, id="sampled"), pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", IN_PORTIONS)
 def test_the_agent_host_killed_while_it_delivers_leaves_the_beginning_of_the_output_and_an_interrupted_run(
-    number: int,
+    share: int | None,
 ) -> None:
     random = Random(SEED)
-    for _ in range(number):
-        fault = Fault(random.choice(KILLS), random.randint(2, LINES), taken_bytes=random.choice([0, 3]))
+    for at in portion(range(2, LINES), share, number=3):
+        fault = Fault(random.choice(KILLS), at, taken_bytes=random.choice([0, 3]))
         with whole(HOST, fault, sample=None, pairs=True) as one:
             one.start()
             row = ended_run(one)

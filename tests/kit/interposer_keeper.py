@@ -5,8 +5,9 @@
 it keeps a copy of the state directory as it was then and starts the next one. A fork takes milliseconds, where a whole
 Perdure takes half a second; that is what lets a thousand kill points be tried.
 
-Messages, JSON lines, on the socket FD. In: `begin` (with the listening socket's descriptor), `end`. Out: one line per
-event: `started` pid, `ready` seq, `ended` code (negative: a signal) with the copy's path and what it said last, `over`.
+Messages, JSON lines, on the socket FD. In: `begin` (with the listening socket's descriptor), `end`; or `work`, for one
+offline command. Out: one line per event: `started` pid, `ready` seq, `ended` code (negative: a signal) with the copy's
+path and what it said last, `over`; `worked` code.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from actors.storage import offline
 from supervisor import boot
 from supervisor.root.control import (
     GaveUp,
@@ -159,27 +163,59 @@ class Trial:
         self._test.sendall(json.dumps({"event": event, **more}).encode() + b"\n")
 
 
-def _be_runtime(given: dict[str, Any], control: socket.socket) -> None:
-    """Be the runtime, as a process of its own would be; never returns."""
-    code = 99
-    try:
-        errors = os.open(Path(given["folder"]) / "runtime.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(errors, 2)
-        if given["interposer"] is not None:
-            armed = ctypes.CDLL(None).interposer_arm(os.fsencode(given["interposer"]))
-            assert armed == 0, "the interposer did not take its file"
+def _be_runtime(given: dict[str, Any], control: socket.socket) -> NoReturn:
+    """Be the runtime, as a process of its own would be."""
+
+    def live() -> int:
         use_short_pauses()
         if given["mutant"] is not None:
             MUTANTS[given["mutant"]]()
-        code = boot.main(["--control-fd", str(control.detach())])
+        return boot.main(["--control-fd", str(control.detach())])
+
+    _be(live, Path(given["folder"]) / "runtime.log", given["interposer"])
+
+
+def _be(what: Callable[[], int], log: Path, interposer: str) -> NoReturn:
+    """Be a process of its own that does this under the interposer, and ends."""
+    code = 99
+    try:
+        errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(errors, 2)
+        armed = ctypes.CDLL(None).interposer_arm(os.fsencode(interposer))
+        assert armed == 0, "the interposer did not take its file"
+        code = what()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:
+    except Exception as error:  # noqa: BLE001 - this process ends here, whatever it was
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        raise
+        code = 1
     finally:  # the fork must never come to run its parent's code
         sys.stderr.flush()
         os._exit(code)
+
+
+OFFLINE: Final[dict[str, Callable[[Path], object]]] = {
+    "doctor --repair": offline.repair,
+    "rebuild": offline.rebuild,
+    "clean": partial(offline.clean, dry_run=False, quarantine_days=0.0, archive_days=0.0),
+    "rollback": offline.rollback,
+}
+"""Commands that work while nothing runs."""
+
+
+def _work(given: dict[str, Any], test: socket.socket) -> int:
+    """Carry an offline command out in a process of its own; return its exit code."""
+    path = Path(given["state_path"])
+
+    def carry_out() -> int:
+        OFFLINE[given["command"]](path)
+        return 0
+
+    pid = os.fork()
+    if pid == 0:
+        test.close()
+        _be(carry_out, path.parent / "offline.log", given["interposer"])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def main(test_fd: int) -> None:
@@ -200,6 +236,9 @@ def main(test_fd: int) -> None:
             given = json.loads(data)
             if given["do"] == "begin":
                 trial = Trial(given, socket.socket(fileno=descriptors[0]), test)
+            elif given["do"] == "work":
+                code = _work(given, test)
+                test.sendall(json.dumps({"event": "worked", "code": code}).encode() + b"\n")
             else:
                 test.sendall(b'{"event": "closed"}\n')
         elif trial is not None:

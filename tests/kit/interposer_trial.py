@@ -85,6 +85,14 @@ class Keeper:
         self._socket.close()
         self._process.wait(WITHIN_S)
 
+    def carry_out(self, command: str, state_path: Path, interposer: Interposer) -> int:
+        """Carry out an offline command on a directory; return its exit code, negative when a signal ended it."""
+        given = {"do": "work", "command": command, "state_path": str(state_path), "interposer": str(interposer.file)}
+        self._socket.settimeout(WITHIN_S)
+        self._socket.sendall(json.dumps(given).encode())
+        code: int = json.loads(self._socket.recv(65536))["code"]
+        return code
+
     @contextlib.contextmanager
     def trial(
         self,
