@@ -215,11 +215,17 @@ class Fallback:
         self._disk.sync_dir(self.layout.journal)
 
     def clear_name(self, first_seq: int, epoch: int) -> None:
-        """Let the segment that begins with `first_seq` be begun anew; doubtful bytes in it keep another name."""
+        """Let the segment that begins with `first_seq` be begun anew: what is in it is doubtful, and renamed."""
         path = self.layout.segment(first_seq)
         if self._disk.exists(path) and not is_blank(self._disk, path):
             self._disk.rename(path, path.with_name(f"{path.name}{_SUPERSEDED}{epoch}"))
             self._disk.sync_dir(self.layout.journal)
+
+    def keep_copy(self, first_seq: int, epoch: int) -> None:
+        """Keep a copy of a segment that is about to be replaced by its own good lines."""
+        path = self.layout.segment(first_seq)
+        if self._disk.exists(path) and not is_blank(self._disk, path):
+            self._disk.write_new_file(path.with_name(f"{path.name}{_SUPERSEDED}{epoch}"), self._disk.read_file(path))
 
     # Parts
 

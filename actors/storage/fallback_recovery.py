@@ -78,7 +78,7 @@ def _go_on(ground: Ground, fallback: Fallback, picture: Picture, epoch: int, dae
         good = b"".join(
             frame.data + b"\n" for frame in SegmentReader(disk, tail.path, tail.start) if frame.offset < tail.good_end
         )
-        fallback.clear_name(first_seq, epoch)
+        fallback.keep_copy(first_seq, epoch)
         write_segment(disk, layout, first_seq, (head, good))
     fallback.clear_name(next_seq, epoch)
     return Journal(
