@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Final
 
 from supervisor.agents import control, protocol
+from supervisor.agents.cgroup import Groups
 from supervisor.agents.connection import Connection, ConnectionEnded
 from supervisor.agents.frames import ProtocolBroken
 from supervisor.agents.runs import Runs
@@ -103,9 +104,17 @@ class Host:
                 match message:
                     case control.Serve() as serve:
                         self._runs.place, self._runs.umask = serve.place, serve.umask
+                        self._runs.groups = Groups.detect(serve.place) if serve.cgroups else None
                         self._heartbeat_s = serve.heartbeat_s
                         self._alive_at_s = time.monotonic()
-                        self._root.post(control.Here(pid=os.getpid()))
+                        groups = self._runs.groups
+                        self._root.post(
+                            control.Here(
+                                pid=os.getpid(),
+                                cgroups=None if groups is None else groups.base,
+                                limits_memory=groups is not None and groups.limits_memory,
+                            )
+                        )
                     case control.Door(number=number):
                         self._open_door(number)
         except ConnectionEnded:

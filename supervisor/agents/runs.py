@@ -17,6 +17,7 @@ from actors.messages.agents import OUTPUT_BYTES_MAX, Attached, Bury, End, NotSta
 from supervisor.agents import protocol, reaper
 from supervisor.agents.agent import Agent, Phase, Pipe
 from supervisor.agents.buffers import share_of
+from supervisor.agents.cgroup import Group, Groups
 from supervisor.agents.connection import Connection
 from supervisor.agents.frames import ProtocolBroken
 from supervisor.agents.results import remove_result
@@ -35,6 +36,8 @@ class Runs:
         self.place = ""
         """Marks the agents; see `tree_of.place_of`."""
         self.umask = -1
+        self.groups: Groups | None = None
+        """Where agents get control groups, if they do."""
         self._agents: dict[str, Agent] = {}
         self._look: Look | None = None
         """The present turn's, made when somebody asks."""
@@ -77,6 +80,7 @@ class Runs:
             had_process = agent.has_process
             agent.advance(now_s, self._look_now)
             if had_process and not agent.has_process:
+                self._remove(agent.group)
                 kill_strays([one.identity for one in self._agents.values() if one.has_process])
 
     def obey(self, runtime: Connection, message: protocol.ToHost) -> None:
@@ -136,7 +140,14 @@ class Runs:
                 agent = self._agents[order.run_id] = self._new_agent(order)
                 self._share_out()
         except NotSpawned as refusal:
-            runtime.post(NotStarted(run_id=order.run_id, reason=refusal.reason[:2000], code=refusal.code))
+            runtime.post(
+                NotStarted(
+                    run_id=order.run_id,
+                    reason=refusal.reason[:2000],
+                    code=refusal.code,
+                    exit_status=refusal.exit_status,
+                )
+            )
         else:
             runtime.post(agent.started())
 
@@ -146,7 +157,17 @@ class Runs:
         if len(self._agents) >= AGENTS_MAX:
             raise NotSpawned(f"the agent host has {AGENTS_MAX} agents already", "EAGAIN")
         marker = f"{self.place}:{order.run_id}"
-        return Agent(order.run_id, marker, spawn(order, marker, self.umask), order.result_path)
+        group = self.groups.make(order.memory_bytes_max) if self.groups is not None else None
+        try:
+            spawned = spawn(order, marker, self.umask, group)
+        except NotSpawned:
+            self._remove(group)
+            raise
+        return Agent(order.run_id, marker, spawned, result_path=order.result_path, group=group)
+
+    def _remove(self, group: Group | None) -> None:
+        if self.groups is not None and group is not None:
+            self.groups.remove(group)
 
     def _bury(self, order: Bury) -> None:
         if self._agents.pop(order.run_id, None) is not None:

@@ -129,6 +129,9 @@ class Runs:
     backoff_base_s: float = _key(1.0, 0, DAY_S, live=True)
     backoff_factor: float = _key(2.0, 1, 100, live=True)
     backoff_max_s: float = _key(300.0, 0, DAY_S, live=True)
+    keep_days: float = _key(30.0, 0, 36_500, live=True)
+    max: int = _key(10_000, 0, 100_000_000, live=True)
+    cgroups: bool = _key(default=True)
 
 
 @attrs.frozen(kw_only=True)

@@ -322,6 +322,8 @@ def run_rules(config: Config, state_path: Path) -> RunRules:
         backoff_base_s=config.runs.backoff_base_s,
         backoff_factor=config.runs.backoff_factor,
         backoff_max_s=config.runs.backoff_max_s,
+        keep_days=config.runs.keep_days,
+        runs_max=config.runs.max,
         tools=tools_of(config.tools, os.environ),
         env={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
         cwd=str(state_path.parent),

@@ -16,6 +16,8 @@ from actors.messages.proposal import Live
 from actors.model.errors import IncompatibleVersion, InvalidParams, PerdureError
 from supervisor import __version__
 from supervisor.config import from_wire
+from supervisor.config.schema import Config
+from supervisor.config.tools import not_installed, told, tools_of
 from supervisor.logs import configure_to_stream, get_logger, select
 from supervisor.root.control import (
     GaveUp,
@@ -78,6 +80,8 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
     except WriterStillThere as error:
         _log.error("cannot write", problem=error.message, next=error.hint)
         return ExitCode.STORAGE_UNAVAILABLE
+    if birth.incarnation == 1:
+        _tell_of_missing_tools(config)
     runtime = Runtime(link, birth)
     try:
         return trio.run(runtime.run, restrict_keyboard_interrupt_to_checkpoints=True)
@@ -85,6 +89,13 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
         # A thread that is still in a system call may write yet: then the lock goes with the process, and not before.
         if runtime.writes_no_more(JOIN_WITHIN_S):
             lock.release()
+
+
+def _tell_of_missing_tools(config: Config) -> None:
+    """Say once which tools could not begin an agent here: a hint for whoever wonders, and no error."""
+    missing = not_installed(tools_of(config.tools, os.environ), os.environ)
+    if missing:
+        _log.info("tools are configured whose command is not installed", tools=told(missing))
 
 
 def _doors(inherited_fd: int | None) -> socket.socket | None:
