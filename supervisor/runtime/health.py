@@ -24,6 +24,7 @@ from actors.ledger import Mode
 from actors.messages.questions import ReadHealth
 from actors.model.errors import PerdureError
 from actors.model.stamps import posix_of
+from actors.model.tables import decode_service
 from supervisor.runtime.office import Office
 from supervisor.runtime.tree_rows import tree_rows
 
@@ -99,6 +100,7 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
     for row in rows:
         if row["state"] != "running":
             yield f"{row['path']} is {row['state']}"
+    yield from _given_up(office)
     yield from _amiss_behind(office)
     if office.ledger.recovery.get("corrupted"):
         yield "the last recovery found damage: see the recovery report in runtime.status"
@@ -122,6 +124,13 @@ def _amiss_behind(office: Office) -> Iterator[str]:
         yield ledger.room.access_problem
     if ledger.files_backlog > BACKLOG_MAX:
         yield f"{ledger.files_backlog} files lag behind the journal"
+
+
+def _given_up(office: Office) -> Iterator[str]:
+    for row in office.ledger.tables.services.rows.values():
+        service = decode_service(row.encoded)
+        if service.status == "failed":
+            yield f"service {service.name} is given up: {(service.last_error or {}).get('message')}"
 
 
 def _status(mode: Mode, reasons: list[str]) -> str:
