@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
+import attrs
 import msgspec
 
 from actors.model.errors import NotFound, StorageFailed
@@ -28,7 +29,7 @@ from actors.storage.open_files import OpenFiles
 from actors.storage.quarantine import Quarantine
 from actors.storage.reports import Reports, UnreadableReport
 from actors.storage.run_logs import RunLogs
-from actors.storage.session_files import SessionFiles, SessionLine, SessionScan
+from actors.storage.session_files import SessionFiles, SessionLine, SessionScan, session_header
 from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
 from actors.storage.task_text import parsed
@@ -82,7 +83,7 @@ class BehindFiles:
             for name, first, entries in behind.spills:
                 self._task_logs.append(_task_of(name), first, entries)
             for report_id, body in behind.reports.items():
-                self._reports.write(report_id, body)
+                self._write_report(report_id, body)
             if behind.after_seq <= self._written_seq:
                 self._written_seq = max(self._written_seq, behind.seq)
         return WrittenBehind(edited=edited)
@@ -159,12 +160,16 @@ class BehindFiles:
     # Sessions
 
     def _do(self, session_id: str, work: SessionWork) -> None:
+        work = self._completed(session_id, work) if work.partial else work
         if work.restore_from is not None:
             with contextlib.suppress(FileExistsError):  # brought back before, and in use since
                 self._archive.restore_session(session_id)
         if work.archive:
             self._archive_session(session_id, work)
             return
+        if work.rewind is not None and work.header is not None and work.meta is not None:
+            source, keep = self._layout.root / work.rewind[0], work.rewind[1]
+            self.sessions.rewind(session_id, work.header, SessionLine.meta(*work.meta), source, keep)
         messages = [SessionLine.message(index, data, work.rev) for index, data in work.messages]
         meta = [SessionLine.meta(*work.meta)] if work.meta is not None else []
         if work.rewrite and work.header is not None:
@@ -173,9 +178,22 @@ class BehindFiles:
             self.sessions.append(session_id, work.header, [*meta, *messages])
         else:  # a line that counts messages comes after them, so that it is never ahead of the file
             self.sessions.append(session_id, None, [*messages, *meta])
-        if work.meta is not None:
-            self._index_rows[session_id] = work.meta[1]
+        held = self.sessions.held(session_id)
+        if held is not None:
+            self._index_rows[session_id] = held[1]
             self._is_index_stale = True
+
+    def _completed(self, session_id: str, work: SessionWork) -> SessionWork:
+        """Put what changed into the row that the file holds; without one only a new file can begin with it."""
+        held = self.sessions.held(session_id)
+        if work.meta is None or held is None:
+            return work if work.rewrite else attrs.evolve(work, meta=None)
+        rev, changed = work.meta
+        if rev <= held[0]:
+            return work
+        merged = msgspec.json.decode(held[1]) | msgspec.json.decode(changed)
+        header = work.header and session_header(session_id, merged.get("created_at") or "")
+        return attrs.evolve(work, meta=(rev, msgspec.json.encode(merged)), header=header)
 
     def _archive_session(self, session_id: str, work: SessionWork) -> None:
         scan = self.sessions.scan(session_id)
@@ -183,6 +201,10 @@ class BehindFiles:
         row = work.meta[1] if work.meta is not None else held
         if row is not None:
             self._archive.archive_session(session_id, row)
+        elif isinstance(scan, SessionScan):
+            # Nothing in it says whose it was: a replay put together again what lies in the archive. A session that is
+            # made anew under this id must not find it in its file's place.
+            self._archive.put_away(self._layout.session_file(session_id), session_id, work.rev)
         self._is_index_stale |= self._index_rows.pop(session_id, None) is not None
 
     def _write_index(self) -> None:
@@ -192,7 +214,13 @@ class BehindFiles:
                 self._index.write(self._index_rows.values())
                 self._is_index_stale = False
 
-    # Tasks
+    # Reports and tasks
+
+    def _write_report(self, report_id: str, body: bytes | None) -> None:
+        if body is not None:
+            self._reports.write(report_id, body)
+        elif self._disk.exists(self._layout.report_file(report_id)):
+            self._archive.archive_report(report_id, msgspec.json.encode({"id": report_id}))
 
     def _archive_task(self, task_id: str, row: bytes | None) -> None:
         row = row if row is not None else self._row_in_file(task_id)
