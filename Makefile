@@ -8,7 +8,7 @@ WORKERS ?= auto
 SOURCES = supervisor actors tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint clean
+.PHONY: help demo up test faults lint clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -29,6 +29,12 @@ up: $(STAMP) ## run Perdure in the foreground with the development configuration
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+# Each run tries something else; the seed is printed with what was tried, and `make faults SEED=…` tries it again.
+SEED := $(or $(SEED),$(shell date +%s))
+faults: $(STAMP) ## the long forms of everything that Perdure must survive: tens of minutes
+	@echo "PERDURE_SEED=$(SEED)"
+	@PERDURE_SEED=$(SEED) $(BIN)/python -m pytest -n $(WORKERS) -m "long or not long" tests/faults $(ARGS)
 
 # All four run, whatever the first ones find: one visit shows everything.
 lint: $(STAMP) ## style, types and the architecture's import contracts

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from actors.model.room import Room
 from actors.model.state import Limits, Line, Tables
 
 
@@ -53,6 +54,23 @@ class RecentLines:
         return [line for number, line in enumerate(self._lines) if number >= skipped]
 
 
+@attrs.frozen
+class Problem:
+    """Why something on the disk did not succeed."""
+
+    message: str
+    errno: int | None = None
+    """What the system said, where it was the system."""
+
+    def __str__(self) -> str:
+        return self.message
+
+    @classmethod
+    def of(cls, error: Exception) -> Problem:
+        """Return the problem that an exception tells of."""
+        return cls(str(error) or repr(error), error.errno if isinstance(error, OSError) else None)
+
+
 @attrs.define(eq=False)
 class Ledger:
     """See the module's text."""
@@ -70,11 +88,32 @@ class Ledger:
     """How many files wait to be written behind the journal."""
     last_save: dict[str, Any] | None = None
     save_failures: int = 0
-    save_problem: str | None = None
+    journal_problem: Problem | None = None
+    """Why the journal cannot be written at present."""
+    save_problem: Problem | None = None
     """Why the newest snapshot that was tried is not there."""
-    files_problem: str | None = None
+    backup_problem: Problem | None = None
+    """Why the backups are not as they should be after the newest snapshot."""
+    files_problem: Problem | None = None
     """Why the newest files that were tried behind the journal are not there."""
+    room: Room | None = None
+    """How much room the disk had when it was last looked at."""
     journal: dict[str, int] = attrs.field(factory=dict)
     """bytes and segments of the journal."""
-    quarantined: int = 0
-    backups: int = 0
+
+    def show_writable(self) -> None:
+        """Show that the writer writes."""
+        self.mode = Mode.OK
+        self.reasons = []
+        self.journal_problem = None
+
+    def show_broken(self, reason: str, problem: Problem) -> None:
+        """Show that the journal cannot be written."""
+        self.mode = Mode.READ_ONLY
+        self.reasons = [reason]
+        self.journal_problem = problem
+
+    def show_short(self, room: Room) -> None:
+        """Show that the journal could be written, and is not, because only the reserve is left."""
+        self.mode = Mode.READ_ONLY
+        self.reasons = [room.shortage()]

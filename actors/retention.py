@@ -1,7 +1,7 @@
 """When retention works: at the start, then daily, in slices, and not while the clock is in doubt.
 
-What leaves is decided elsewhere (`decisions.sessions_retention`, `decisions.tasks_retention`). An actor owns one of
-these for its rows, takes slice after slice until nothing is left to do, and decides everything under its `at`.
+What leaves is decided elsewhere (`decisions.sessions_retention`, `tasks_retention`, `runs_retention`). An actor owns
+one of these for its rows, takes slice after slice until nothing is left to do, and decides everything under its `at`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Who waits for an end (`run.stop`, or a command of the tasks actor whose task has an agent) is kept in the `Hall`, which
 outlives a crash of this actor; when the end is durable, the command goes back to the actor that has to decide it.
-Runs that somebody else carries out are only recorded.
+Runs that somebody else carries out are only recorded. Runs that have been over for long leave for the archive.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 import attrs
 
 from actors.agents.agents import HEARD, Agents
-from actors.decisions.decision import At, needed_row
+from actors.decisions.decision import At, Decision, needed_row
 from actors.decisions.records import RUNS
 from actors.decisions.runs import HANDLERS, STOP
 from actors.decisions.runs_life import STOPPED, WITHDRAWN, end_asked
+from actors.decisions.runs_retention import overdue
 from actors.domain import Domain, Place
 from actors.errands import Errands, Returned
 from actors.kernel.actor import Context
@@ -28,6 +29,7 @@ from actors.messages.proposal import RowsChanged
 from actors.messages.request import Failed, Request
 from actors.messages.runs import OutputSubscribe, RunStop
 from actors.messages.withdrawal import Withdrawal
+from actors.model.draft import Draft
 from actors.model.errors import Forbidden, PerdureError
 from actors.model.ids import clean_id
 from actors.model.run import ACTIVE
@@ -35,6 +37,7 @@ from actors.model.tables import RunRow
 from actors.outputs import Follower, Followers, Outputs
 from actors.own_work import OwnWork
 from actors.queries.runs import QUERIES
+from actors.retention import Retention
 from actors.running.link import Host, Link, NoLink
 from actors.running.parsing import ParserOf, TextParser
 from actors.turns import Turns
@@ -93,6 +96,8 @@ class Runs(Domain):
         )
         self._turns = Turns(place, self._own, self._hall.ordered_by, self._hall.rng)
         self._outputs = Outputs(place, self._hall.followers, self._errands)
+        self._retention = Retention(place, "runs")
+        self._walked_to: str | None = None
 
     async def setup(self) -> None:
         """Start from what is durable; whoever waits for an end goes on waiting."""
@@ -147,9 +152,13 @@ class Runs(Domain):
             return None
         return super().consider(request, at)
 
+    def at(self) -> At:
+        """Return the present circumstances of a decision."""
+        return self._retention.at()
+
     def due_in_s(self) -> float:
         """Return the seconds until there is something to do."""
-        parts = (self._errands, self._own, self._agents, self._turns, self._outputs)
+        parts = (self._errands, self._own, self._agents, self._turns, self._outputs, self._retention)
         return min(part.due_in_s() for part in parts)
 
     async def tick(self) -> None:
@@ -159,6 +168,10 @@ class Runs(Domain):
         self._outputs.tick()
         self._errands.push()
         self._own.push()
+        self._retention.look()
+        self._retention.tell(self.propose_own)
+        if self._retention.due:
+            self._retention.take(self.propose_own, partial(self._leave, self._walked_to))
 
     def _returned(self, returned: Returned) -> None:
         if not self._errands.accept(returned):
@@ -177,6 +190,12 @@ class Runs(Domain):
             raise Forbidden("this connection takes no notifications", hint="use run.output")
         subscription = self._outputs.add(run_id, asked, request.notify)
         request.done(b'{"subscription":"%b"}' % subscription.encode())
+
+    def _leave(self, after: str | None, draft: Draft, at: At) -> Decision:
+        part = overdue(draft, at, after)
+        self._walked_to = part.after
+        self._retention.took(more=part.after is not None)
+        return part.decision
 
     def _hold(self, held: Held) -> None:
         self._hall.held.append(held)

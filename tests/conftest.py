@@ -1,11 +1,15 @@
-"""What holds for every test: it leaves nothing behind, and property tests judge results, never the machine's speed."""
+"""What holds for every test: it leaves nothing behind, and property tests judge results, never the machine's speed.
+
+At the end the run says how many crash states, kill points and injected errors it has tried, and with which seed.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
 
+from tests.kit import tally
 from tests.kit.leaks import held_now, left_behind
 
 hypothesis.settings.register_profile(
@@ -25,3 +29,22 @@ def _nothing_left_behind() -> Iterator[None]:
     yield
     left = left_behind(before)
     assert not left, "left behind by this test: " + "; ".join(left)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send along what the test has tried."""
+    report = yield
+    if counted := tally.taken():
+        report.user_properties.append((tally.PROPERTY, counted))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was tried."""
+    tried = tally.total(report for reports in terminalreporter.stats.values() for report in reports)
+    if tried:
+        told = ", ".join(f"{number} {what}" for what, number in sorted(tried.items()))
+        terminalreporter.write_line(
+            f"tried: {told}; seed {tally.SEED} (PERDURE_SEED={tally.SEED} tries the same again)"
+        )

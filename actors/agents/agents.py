@@ -203,7 +203,7 @@ class Agents:
         elif isinstance(news, Started):
             self._notes.started(news.run_id, news.pid, news.pid_started)
         elif isinstance(news, NotStarted):
-            self._ends.concluded(agent, "refuse", reason=news.reason)
+            self._ends.concluded(agent, "refuse", reason=news.reason, exit_status=news.exit_status)
         else:
             self._ends.heard(agent, news)
 

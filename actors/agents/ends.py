@@ -52,7 +52,7 @@ class Ends:
             return None
         return text_result(news.result, news.result_bytes, result_path(news.run_id, self._rules()))
 
-    def concluded(self, agent: Agent, happening: str, reason: str) -> None:
+    def concluded(self, agent: Agent, happening: str, reason: str, exit_status: int | None = None) -> None:
         """Nobody saw it end, but over it is: `refuse` (there is no process) or `interrupt` (its host is gone)."""
         if agent.ending is None:
             agent.ending = Ending(
@@ -60,6 +60,7 @@ class Ends:
                 stdout_bytes=agent.output.size_bytes("stdout"),
                 stderr_bytes=agent.output.size_bytes("stderr"),
                 reason=reason,
+                exit_status=exit_status,
             )
         self.try_to_finish(agent)
 

@@ -89,9 +89,14 @@ def needed_row(lookup: Lookup, table: str, row_id: str) -> Row:
     """Return a row or raise NotFound naming it."""
     row = lookup.row(table, row_id)
     if row is None:
-        noun = table.removesuffix("s")
-        raise NotFound(f"there is no {noun} {row_id}", hint=f"{noun}.list shows what there is", id=row_id)
+        raise missing(table, row_id)
     return row
+
+
+def missing(table: str, row_id: str) -> NotFound:
+    """Return the error for a row that is not there."""
+    noun = table.removesuffix("s")
+    return NotFound(f"there is no {noun} {row_id}", hint=f"{noun}.list shows what there is", id=row_id)
 
 
 def needed_task(lookup: Lookup, task_id: str) -> Task:

@@ -56,6 +56,8 @@ class Ending:
     stderr_bytes: int | None = None
     reason: str = ""
     """For people: why there is no process, or the agent's last complaint."""
+    exit_status: int | None = None
+    """What a shell would end with where there is no process: 127 or 126."""
     result: Any = None
     """What the agent left in a file; counts when its output holds no result."""
 
@@ -68,7 +70,7 @@ class Verdict:
     """What happens to the run, as its transition table names it."""
     task: str
     """complete, fail, cancel, withdraw, interrupt: what happens to the task."""
-    error: dict[str, str] | None = None
+    error: dict[str, Any] | None = None
     retryable: bool = False
 
 
@@ -95,7 +97,8 @@ def verdict(run: Run, ending: Ending, retry: Retry) -> Verdict:
     if why in {STOPPED, WITHDRAWN}:
         return Verdict(happening="cancel", task="cancel" if why == STOPPED else "withdraw", error=run.error)
     if ending.happening == "refuse" and run.status == "starting":
-        error = _error("failed_to_start", ending.reason)
+        status = {} if ending.exit_status is None else {"exit_status": ending.exit_status}
+        error = {**_error("failed_to_start", ending.reason), **status}
         return Verdict(happening="refuse", task="fail", error=error, retryable=retry.failed_to_start)
     if _is_done(run, ending):
         return Verdict(happening="exit", task="complete")
@@ -189,7 +192,7 @@ def following_attempt(fact: Fact) -> int:
     return attempt
 
 
-def _following(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> Fact | dict[str, str] | None:
+def _following(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> Fact | dict[str, Any] | None:
     """Return the run that comes next, or why none does (None: what the run's own end says)."""
     rules = at.rules.runs
     try:

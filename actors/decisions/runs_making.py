@@ -105,8 +105,8 @@ def _tool_of(task: Task, at: At) -> Tool:
 
 
 def _cwd(draft: Draft, task: Task, tool: Tool, given: Brought, at: At) -> str:
-    """The task says it best, then the tool, then the session that the task belongs to."""
+    """The task says it best, then the tool, then where the task was typed, then the session that it belongs to."""
     session = draft.row("sessions", task.session_id) if task.session_id is not None else None
     of_session = None if session is None else decode_session(session.encoded).working_directory
-    chosen = given.cwd or tool.cwd or of_session or at.rules.runs.cwd
+    chosen = given.cwd or tool.cwd or given.called_from or of_session or at.rules.runs.cwd
     return posixpath.normpath(posixpath.join(at.rules.runs.cwd, chosen))

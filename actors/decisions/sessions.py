@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from actors.decisions import sessions_put
 from actors.decisions.decision import At, Decision, Handler, encode, needed_row, needed_session, patch, row_reply
 from actors.decisions.sessions_retention import beyond_limit
 from actors.messages import sessions as ask
@@ -174,5 +175,6 @@ HANDLERS: dict[type, Handler] = {
     ask.SessionRename: Handler(rename, row_reply("sessions")),
     ask.SessionClose: Handler(close, row_reply("sessions")),
     ask.SessionDelete: Handler(delete, delete_reply),
+    **sessions_put.HANDLERS,
 }
 """Parameters → what they do. `SessionRestore` is not among them: its actor must ask the archive first."""

@@ -1,5 +1,7 @@
 """Which sessions leave for the archive by themselves: the least recently accessed beyond a limit, and unused ones.
 
+A session that was imported counts as unused from its import on, however old it is: it was not here before.
+
 Nothing is deleted: a session that leaves is in archive/ with its file, the journal says why (`session.archived`), and
 `session.restore` brings it back. A session with a live run never leaves. While the clock cannot be believed nobody
 leaves: neither when its jump was noticed (`At.steady`), nor while some session was accessed in what is now the future,
@@ -17,7 +19,7 @@ from actors.decisions.decision import At, Decision
 from actors.model.draft import Draft
 from actors.model.facts import Fact
 from actors.model.stamps import later
-from actors.model.tables import Order, Row, SessionRow
+from actors.model.tables import Order, Row, SessionRow, decode_session
 
 SLICE: Final = 100
 """Sessions that leave in one journal line: more would keep commands waiting that share its commit."""
@@ -65,6 +67,7 @@ def _archived(
         session_id
         for _accessed, session_id in _by_access(draft, changed, before)
         if next(draft.tables.runs.live_of_session(session_id), None) is None
+        and (before is None or not _came_after(draft, session_id, before))
     )
     return tuple(
         Fact(
@@ -75,6 +78,16 @@ def _archived(
         )
         for session_id in islice(leaving, min(number, SLICE))
     )
+
+
+def _came_after(draft: Draft, session_id: str, before: str) -> bool:
+    """Whether a session was imported after this moment: here it has not been unused for longer than it is here."""
+    row = draft.row("sessions", session_id)
+    if row is None or b'"imported"' not in row.encoded:
+        return False
+    imported = decode_session(row.encoded).metadata.get("imported")
+    marks = imported.values() if isinstance(imported, dict) else ()
+    return any(isinstance(mark, dict) and str(mark.get("at", "")) > before for mark in marks)
 
 
 def _clock_is_believable(draft: Draft, at: At) -> bool:

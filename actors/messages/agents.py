@@ -116,6 +116,8 @@ class NotStarted(_Message, frozen=True):
     """For people: what is missing or refused, with its name."""
     code: str
     """The system's name of the error (ENOENT, EACCES, EMFILE, EAGAIN, E2BIG, ...), EINVAL for an impossible order."""
+    exit_status: Literal[126, 127] | None = None
+    """What shells, `env` and docker end with then: 127 the command is missing, 126 it cannot be executed."""
 
 
 class Output(_Message, frozen=True):

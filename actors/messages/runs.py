@@ -88,5 +88,7 @@ class Brought(msgspec.Struct, frozen=True):
 
     argv: tuple[str, ...] = ()
     cwd: str | None = None
+    called_from: str | None = None
+    """Where somebody typed what made the task: its agent works there unless the tool has a place of its own."""
     env: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
 from actors.messages.bounds import (
     JUDGE,
     LIMIT_DEFAULT,
+    LIST_LENGTH_MAX,
     MESSAGES_MAX,
     NAME_CHARACTERS_MAX,
     Count,
@@ -17,13 +19,22 @@ from actors.messages.bounds import (
     Name,
     Object,
     Params,
+    Rev,
     Text,
+    Time,
+    Word,
+    Words,
 )
-from actors.model.session import Activity, Outcome, Status, given_title
+from actors.model.session import Activity, Fingerprints, Git, Outcome, Resolution, Status, Transcript, given_title
 
 Messages = Annotated[tuple[dict[str, Any], ...], Meta(max_length=MESSAGES_MAX)]
 Title = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX, extra={JUDGE: given_title})]
 """How long a title may be is judged without the blanks around it."""
+
+Path = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+"""A directory; empty when nobody knows which."""
+
+Preview = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 
 SessionOrder = Literal["last_accessed", "created", "title"]
 
@@ -97,6 +108,22 @@ class SessionList(Params, frozen=True, kw_only=True):
     cursor: Name | None = None
 
 
+class SessionFind(Params, frozen=True, kw_only=True):
+    """Find the sessions that fit everything that is given; `text` is looked for in title, first prompt and alias."""
+
+    id: GivenSession | None = None
+    external_id: Word | None = None
+    alias: Word | None = None
+    task_id: Word | None = None
+    project: Word | None = None
+    branch: Word | None = None
+    cwd: Name | None = None
+    outcome: Outcome | None = None
+    activity: Activity | None = None
+    text: Name | None = None
+    limit: Limit = LIMIT_DEFAULT
+
+
 class SessionClose(Params, frozen=True, kw_only=True):
     """Say that a session is over, and how it ended."""
 
@@ -115,3 +142,47 @@ class SessionRestore(Params, frozen=True, kw_only=True):
     """Bring a deleted session back from the archive."""
 
     id: GivenSession
+
+
+class WholeSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session as its keeper tells it. What is absent stays as it is, or gets the row's default when it is new.
+
+    `rev` and `message_count` are accepted because a row that was read holds them; what they say is not believed.
+    """
+
+    id: GivenSession
+    title: Title | UnsetType = UNSET
+    provider: Name | UnsetType = UNSET
+    model: Name | UnsetType = UNSET
+    working_directory: Path | UnsetType = UNSET
+    created_at: Time | UnsetType = UNSET
+    last_accessed_at: Time | UnsetType = UNSET
+    message_count: Count | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    outcome: Outcome | UnsetType | None = UNSET
+    closed_at: Time | UnsetType | None = UNSET
+    closed_reason: Text | UnsetType | None = UNSET
+    alias: Word | UnsetType | None = UNSET
+    external_ids: Words | UnsetType = UNSET
+    parent_id: GivenSession | UnsetType | None = UNSET
+    parent_candidates: Words | UnsetType = UNSET
+    parent_candidates_omitted: Count | UnsetType = UNSET
+    identity_resolution: Resolution | UnsetType | None = UNSET
+    fingerprints: Fingerprints | UnsetType = UNSET
+    transcript_files: Annotated[tuple[Transcript, ...], Meta(max_length=LIST_LENGTH_MAX)] | UnsetType = UNSET
+    git: Git | UnsetType | None = UNSET
+    cwd: Path | UnsetType | None = UNSET
+    first_prompt_preview: Preview | UnsetType | None = UNSET
+    task_ids: Words | UnsetType = UNSET
+    projects: Words | UnsetType = UNSET
+    activity: Activity | UnsetType = UNSET
+    last_progress_at: Time | UnsetType | None = UNSET
+    current_turn_id: Word | UnsetType | None = UNSET
+    metadata: Object | UnsetType = UNSET
+    rev: Rev | UnsetType | None = UNSET
+
+
+class SessionPut(Params, frozen=True, kw_only=True):
+    """Record a session that somebody else keeps: made when it is not known yet, changed otherwise. No messages."""
+
+    session: WholeSession

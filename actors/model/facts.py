@@ -11,6 +11,8 @@ LOGGED  as PATCH, and `entries` are put after the task's inline logs, of which t
 GONE    the row is no more; a tombstone stays until no file and no backup can bring it back
 ======  ==================================================================================================
 
+The data of a fact that is GONE says nothing of the row any more; a `run.archived` carries the row as it was.
+
 Some members of a fact's data are not the row's but a file's (`aside`): messages, texts, report bodies.
 """
 
@@ -80,6 +82,7 @@ FACTS: Final[dict[str, Kind]] = {
     "run.reported": Kind("runs", Effect.PATCH),
     "run.end_asked": Kind("runs", Effect.PATCH),
     "run.ended": Kind("runs", Effect.PATCH),
+    "run.archived": Kind("runs", Effect.GONE),
     "event.recorded": Kind("events", Effect.WHOLE),
     "log.appended": Kind("logs", Effect.WHOLE, ("offset", "text")),
     "log.spilled": Kind("logs", Effect.WHOLE, ("first", "lines")),

@@ -23,6 +23,10 @@ Order = tuple[str, str]
 """(a time stamp, the id): what lists are sorted by. It is content, not a position, so a cursor survives a restart."""
 
 
+FINGERPRINTS: Final = ("first_human_prompt_v1", "lineage_prefix_v1")
+"""By which hashes a session is recognised under another id."""
+
+
 class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One row of any table."""
 
@@ -56,6 +60,13 @@ class SessionRow(Row, frozen=True, gc=False, kw_only=True):
     working_directory: str
     """Normalised, so that lists find it however it was written."""
     message_count: int
+    alias: str | None
+    parent_id: str | None
+    external_ids: tuple[str, ...]
+    last_uuids: tuple[str, ...]
+    """Where its transcripts end: a session that was forked off or resumed begins there."""
+    fingerprints: tuple[str, ...]
+    """As `kind:hash`, of the kinds that are known."""
 
 
 class RunRow(Row, frozen=True, gc=False, kw_only=True):
@@ -81,6 +92,15 @@ class _TaskColumns(msgspec.Struct):
     completed_at: str | None = None
 
 
+class _TranscriptColumns(msgspec.Struct):
+    last_uuid: str | None = None
+
+
+class _FingerprintColumns(msgspec.Struct):
+    first_human_prompt_v1: str | None = None
+    lineage_prefix_v1: str | None = None
+
+
 class _SessionColumns(msgspec.Struct):
     id: str
     status: str
@@ -91,6 +111,11 @@ class _SessionColumns(msgspec.Struct):
     working_directory: str
     message_count: int
     rev: int
+    alias: str | None = None
+    parent_id: str | None = None
+    external_ids: tuple[str, ...] = ()
+    transcript_files: tuple[_TranscriptColumns, ...] = ()
+    fingerprints: _FingerprintColumns = msgspec.field(default_factory=_FingerprintColumns)
 
 
 class _StreamColumns(msgspec.Struct):
@@ -165,6 +190,13 @@ def session_row(encoded: bytes) -> SessionRow:
         title=columns.title,
         working_directory=posixpath.normpath(columns.working_directory),
         message_count=columns.message_count,
+        alias=columns.alias,
+        parent_id=columns.parent_id,
+        external_ids=columns.external_ids,
+        last_uuids=tuple(file.last_uuid for file in columns.transcript_files if file.last_uuid is not None),
+        fingerprints=tuple(
+            f"{kind}:{found}" for kind in FINGERPRINTS if (found := getattr(columns.fingerprints, kind)) is not None
+        ),
     )
 
 

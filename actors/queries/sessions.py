@@ -9,11 +9,13 @@ from typing import Any, Final
 import attrs
 from sortedcontainers import SortedList
 
-from actors.decisions.decision import At, encode, needed_row
+from actors.decisions.decision import At, encode, missing, needed_row
 from actors.messages import sessions as ask
+from actors.model.errors import NotFound
 from actors.model.ids import given_session_id
 from actors.model.state import Tables
 from actors.model.tables import Order, SessionRow
+from actors.queries import sessions_find
 from actors.queries.paging import Listing, page, place_of
 from actors.queries.query import FromDisk, Query
 
@@ -37,9 +39,24 @@ WALKS: Final[dict[str, _Walk]] = {
 """Order → how a list walks: times from the newest back, titles from A on."""
 
 
-def get(tables: Tables, asked: ask.SessionGet, _at: At) -> bytes:
-    """Read one session; nothing is touched."""
-    return needed_row(tables, "sessions", given_session_id(asked.id)[0]).encoded
+def get(tables: Tables, asked: ask.SessionGet, _at: At) -> bytes | FromDisk:
+    """Read one session; nothing is touched. One that is not there may be in the archive: that is said, then."""
+    session_id = given_session_id(asked.id)[0]
+    row = tables.row("sessions", session_id)
+    if row is not None:
+        return row.encoded
+
+    def job(store: Any) -> bytes:
+        if store.read_archived(session_id) is None:
+            raise missing("sessions", session_id)
+        raise NotFound(
+            f"session {session_id} is in the archive",
+            hint="session.restore brings it back",
+            id=session_id,
+            archived=True,
+        )
+
+    return FromDisk(session_id, job)
 
 
 def list_page(tables: Tables, asked: ask.SessionList, _at: At) -> bytes:
@@ -86,5 +103,10 @@ def _rows(tables: Tables, walk: _Walk, after: Order | None) -> Iterable[SessionR
     return (tables.sessions.rows[order[1]] for order in found)
 
 
-QUERIES: dict[type, Query] = {ask.SessionGet: get, ask.SessionList: list_page, ask.SessionMessages: messages}
+QUERIES: dict[type, Query] = {
+    ask.SessionGet: get,
+    ask.SessionList: list_page,
+    ask.SessionMessages: messages,
+    **sessions_find.QUERIES,
+}
 """Parameters → what they read."""

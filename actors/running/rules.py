@@ -24,6 +24,10 @@ class RunRules:
     backoff_max_s: float = 300.0
     """The delay before a failed attempt is repeated is drawn between nothing and an exponential ceiling."""
     tools: Mapping[str, Tool] = attrs.field(factory=lambda: {SHELL: SHELL_TOOL})
+    keep_days: float = 30.0
+    """Runs that have been over for longer are archived; 0 means never."""
+    runs_max: int = 10_000
+    """Runs beyond this are archived, the oldest first, once they are over; 0 means no limit."""
     env: Mapping[str, str] = attrs.field(factory=dict)
     """What every agent's environment begins with."""
     cwd: str = "/"

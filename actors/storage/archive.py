@@ -1,4 +1,4 @@
-"""archive/: where tasks, sessions and reports go with their files when they leave, and come back from.
+"""archive/: where tasks, sessions, runs and reports go with their files when they leave; some come back from it.
 
 Each leaving has a directory of its own, `archive/<kind>/<id>/<n>/`, n counting from 1, so nothing is ever overwritten.
 It holds the files under their own names, and `row.archived`, the row as it was, written when all files are there.
@@ -29,7 +29,7 @@ from actors.storage.files import TEMPORARY_MARK, Disk
 from actors.storage.layout import Layout
 from actors.storage.open_files import OpenFiles
 
-Kind = Literal["tasks", "sessions", "reports"]
+Kind = Literal["tasks", "sessions", "runs", "reports"]
 
 ROW: Final = "row.archived"
 """No task's or session's file ends like this, whatever the id."""
@@ -52,7 +52,7 @@ class Archived:
 
 
 class Archive:
-    """Moves tasks and sessions to the archive and back. Durable on return; every OSError goes out."""
+    """Moves tasks, sessions and runs to the archive and back. Durable on return; every OSError goes out."""
 
     def __init__(self, disk: Disk, layout: Layout, files: OpenFiles) -> None:
         self._disk = disk
@@ -66,6 +66,10 @@ class Archive:
     def archive_task(self, task_id: str, row: bytes) -> Archived:
         """Move the task's file and its overflow log here, with its row."""
         return self._archive("tasks", task_id, row)
+
+    def archive_run(self, run_id: str, row: bytes) -> Archived:
+        """Move what the run printed here, with its row."""
+        return self._archive("runs", run_id, row)
 
     def archive_report(self, report_id: str, row: bytes) -> Archived:
         """Move the report's file here; it holds all there is of it."""
@@ -89,6 +93,11 @@ class Archive:
             whole = [(number, path) for number, path in self._leavings(kind, id) if self._is_whole(path)]
             found += [Archived(kind, id, number, path) for number, path in whole]
         return found
+
+    def last_leaving(self, kind: Kind, id: str) -> Archived | None:
+        """Return how this one left last; None when it never did."""
+        whole = [Archived(kind, id, number, path) for number, path in self._leavings(kind, id) if self._is_whole(path)]
+        return whole[-1] if whole else None
 
     def keep_version(self, path: Path, session_id: str, rev: int) -> Path:
         """Copy a session's file as it is before the rewrite at `rev`; it stays where it is."""
@@ -184,22 +193,24 @@ class Archive:
     # Names
 
     def _homes(self, kind: Kind, id: str) -> tuple[Path, ...]:
-        """Return where the files of a task or session lie while it is here."""
+        """Return where the files of a task, session or run lie while it is here."""
         if kind == "tasks":
             return self._layout.task_file(id), self._layout.task_log(id)
+        if kind == "runs":
+            return self._layout.run_log(id, "stdout"), self._layout.run_log(id, "stderr")
         if kind == "reports":
             return (self._layout.report_file(id),)
         return (self._layout.session_file(id),)
 
     def _folder(self, kind: Kind, id: str) -> Path:
         """Return the directory of an id, made if need be."""
-        path = self._layout.archive / kind / self._homes(kind, id)[0].stem
+        path = self._layout.archived(kind, id)
         for directory in (self._layout.archive, path.parent, path):
             self._disk.ensure_dir(directory)
         return path
 
     def _leavings(self, kind: Kind, id: str) -> list[tuple[int, Path]]:
-        folder = self._layout.archive / kind / self._homes(kind, id)[0].stem
+        folder = self._layout.archived(kind, id)
         return sorted((int(name), folder / name) for name in self._names(folder) if _NUMBER.fullmatch(name))
 
     def _names(self, path: Path) -> list[str]:

@@ -16,6 +16,10 @@ from actors.storage.snapshot_reader import Problem, SnapshotImage, read_snapshot
 BACKUPS_KEPT: Final = 10
 
 
+class BackupFailed(OSError):
+    """The state.json that is to be replaced could not be kept as a backup; so it was not replaced."""
+
+
 @frozen
 class BackupChoice:
     """The newest backup that is good, and those that are newer and are not."""

@@ -27,6 +27,10 @@ BEGINNINGS: Final = {"session.created", "session.adopted", "session.rewound"}
 """Facts with which a session's file may begin."""
 
 
+class _Revised(msgspec.Struct):
+    rev: int
+
+
 @attrs.define
 class SessionWork:
     """What is to be done to one session's file, in this order."""
@@ -51,6 +55,18 @@ class SessionWork:
     archive: bool = False
     """Finally move the file into the archive, with the row in `meta`, or the one that the file holds."""
 
+    def is_before_leaving(self, row: bytes) -> bool:
+        """Whether this comes before the file left for the archive with `row`, or is that leaving.
+
+        Done again after it, messages would begin a new file without those that came before them, and that file would be
+        taken for the session when somebody brings it back.
+        """
+        done_rev = self.rev - 1 if self.archive else self.rev  # what leaves has the rev before its deletion
+        try:
+            return done_rev <= msgspec.json.decode(row, type=_Revised).rev
+        except msgspec.DecodeError:  # nobody knows when it left: then the file is begun anew rather than nothing kept
+            return False
+
 
 @attrs.define
 class Behind:
@@ -63,6 +79,8 @@ class Behind:
     after_seq: int = 0
     tasks: dict[str, bytes | None] = attrs.field(factory=dict)
     """Rows by task id, the one that waits longest first; None: the file goes."""
+    archived_runs: dict[str, bytes] = attrs.field(factory=dict)
+    """The last rows of runs whose logs move to the archive."""
     archived_tasks: dict[str, bytes | None] = attrs.field(factory=dict)
     """The last rows of tasks whose files move to the archive; None: the row that the file holds."""
     sessions: dict[str, list[SessionWork]] = attrs.field(factory=dict)
@@ -79,6 +97,7 @@ class Behind:
         return (
             len(self.tasks)
             + len(self.archived_tasks)
+            + len(self.archived_runs)
             + len(self.sessions)
             + len(self.texts)
             + len(self.spills)
@@ -98,6 +117,8 @@ class Behind:
                 self._task(line.seq, fact, row, old)
             elif noun == "session":
                 self._session(fact, row, old)
+            elif fact.op == "run.archived":
+                self.archived_runs[fact.id] = _encode(fact.members()["row"])
             elif noun in {"log", "report"}:
                 self._record(fact)  # of a report that is removed the file holds all there is
         self.seq = max(self.seq, line.seq)
@@ -126,12 +147,14 @@ class Behind:
             seq=self.seq,
             after_seq=self.after_seq,
             archived_tasks=self.archived_tasks,
+            archived_runs=self.archived_runs,
             sessions=self.sessions,
             texts=self.texts,
             spills=self.spills,
             reports=self.reports,
         )
-        self.archived_tasks, self.sessions, self.texts, self.spills, self.reports = {}, {}, [], [], {}
+        self.archived_tasks, self.archived_runs, self.reports = {}, {}, {}
+        self.sessions, self.texts, self.spills = {}, [], []
         if len(self.tasks) <= tasks_max:
             portion.tasks, self.tasks = self.tasks, {}
             portion._waits_from, self._waits_from = self._waits_from, {}
@@ -150,6 +173,7 @@ class Behind:
         self._waits_from = self._waits_from | portion._waits_from
         self._waits_from = {task_id: self._waits_from[task_id] for task_id in self.tasks}
         self.archived_tasks = portion.archived_tasks | self.archived_tasks
+        self.archived_runs = portion.archived_runs | self.archived_runs
         for session_id, work in self.sessions.items():
             portion.sessions.setdefault(session_id, []).extend(work)
         self.sessions = portion.sessions

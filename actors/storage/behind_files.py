@@ -74,6 +74,8 @@ class BehindFiles:
         with self._opened():
             for task_id, row in behind.archived_tasks.items():
                 self._archive_task(task_id, row)
+            for run_id, row in behind.archived_runs.items():
+                self._archive.archive_run(run_id, row)
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
                 for work in works:
@@ -144,10 +146,10 @@ class BehindFiles:
     def read_archived(self, session_id: str) -> tuple[bytes, str] | None:
         """Return the row of the session that left last, and its number in the archive."""
         with self._opened():
-            found = [one for one in self._archive.listing("sessions") if one.id == session_id]
-            if not found:
+            found = self._archive.last_leaving("sessions", session_id)
+            if found is None:
                 return None
-            return self._disk.read_file(found[-1].path / ROW, ROW_BYTES_MAX), str(found[-1].number)
+            return self._disk.read_file(found.path / ROW, ROW_BYTES_MAX), str(found.number)
 
     def close(self) -> None:
         """Sync and close every file; further calls raise StorageFailed."""
@@ -160,6 +162,8 @@ class BehindFiles:
     # Sessions
 
     def _do(self, session_id: str, work: SessionWork) -> None:
+        if work.restore_from is None and self._has_left_since(session_id, work):
+            return
         work = self._completed(session_id, work) if work.partial else work
         if work.restore_from is not None:
             with contextlib.suppress(FileExistsError):  # brought back before, and in use since
@@ -195,9 +199,18 @@ class BehindFiles:
         header = work.header and session_header(session_id, merged.get("created_at") or "")
         return attrs.evolve(work, meta=(rev, msgspec.json.encode(merged)), header=header)
 
+    def _has_left_since(self, session_id: str, work: SessionWork) -> bool:
+        """Whether this was done before, and the file is in the archive by now."""
+        if self._disk.exists(self._layout.session_file(session_id)):
+            return False
+        left = self._archive.last_leaving("sessions", session_id)
+        return left is not None and work.is_before_leaving(self._disk.read_file(left.path / ROW, ROW_BYTES_MAX))
+
     def _archive_session(self, session_id: str, work: SessionWork) -> None:
         scan = self.sessions.scan(session_id)
         held = row_of(scan) if isinstance(scan, SessionScan) else None
+        if isinstance(scan, SessionScan) and scan.last_meta is not None and scan.last_meta[0] > work.rev:
+            return  # done before: by now the file is that of a session made anew under this id
         row = work.meta[1] if work.meta is not None else held
         if row is not None:
             self._archive.archive_session(session_id, row)

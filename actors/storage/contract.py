@@ -1,19 +1,21 @@
 """What the writer asks of a storage, whatever it is made of, and the frozen values that pass between them.
 
 Two implementations keep it, judged by one suite: `disk_store` (the real one) and `memory_store`. All methods are
-synchronous and block. The commit thread calls `recover`, `commit`, `sync`, `reopen`, `rotate` and `close`; the
+synchronous and block. The commit thread calls `recover`, `commit`, `sync`, `room`, `reopen`, `rotate` and `close`; the
 background thread calls `write_behind`, `sync_behind`, `save` and the reading ones. An OSError means that the disk
 refused: after one from `commit`, `sync` or `rotate` the journal is closed for good, and only `reopen` brings it back.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
 
 from actors.model.keys import KeyRecord
+from actors.model.room import Room
 from actors.model.state import Line, Tables, Tombstone
 from actors.model.tables import Row
 from actors.storage.behind import Behind
@@ -88,6 +90,16 @@ class Saved:
     duration_s: float
     forgotten: Sequence[Tombstone] = ()
     """Tombstones that nothing needs any more: left out of the snapshot, and the tables may let go of them."""
+    backup_problem: OSError | None = None
+    """Why the backups could not be put in order behind it: too many stay, or a day's one is not in the archive."""
+
+
+class NoRoom(OSError):
+    """Only the reserve is left of the disk: nothing was written, and the journal is as good as before."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(errno.ENOSPC, room.shortage())
+        self.room = room
 
 
 @attrs.frozen(kw_only=True)
@@ -123,11 +135,18 @@ class Store(Protocol):
         ...
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
-        """Append one line per body; durable when it returns, unless the configuration asks for less."""
+        """Append one line per body; durable when it returns, unless the configuration asks for less.
+
+        Raises NoRoom before anything is written when the disk has nothing left but the reserve.
+        """
         ...
 
     def sync(self) -> None:
         """Make durable what `commit` appended without doing so (durability `interval`)."""
+        ...
+
+    def room(self) -> Room:
+        """Look at how much room the disk has; costs microseconds. Called by the commit thread."""
         ...
 
     def reopen(self, cut: Cut) -> None:

@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
+import attrs
+
 from actors.model.errors import StorageFailed
+from actors.model.room import Room
 from actors.model.state import Limits, Line, Tombstone
 from actors.storage.behind import Behind
 from actors.storage.behind_files import BehindFiles
-from actors.storage.contract import Appended, Cut, JournalSize, MessagesPage, Recovered, Saved, WrittenBehind
+from actors.storage.contract import Appended, Cut, JournalSize, MessagesPage, NoRoom, Recovered, Saved, WrittenBehind
 from actors.storage.files import Disk
-from actors.storage.health import directory_health, listed_backups
+from actors.storage.health import access_problem, directory_health, listed_backups
 from actors.storage.journal import FailedTail, Journal, JournalBroken
 from actors.storage.journal_pages import JournalPages
 from actors.storage.journal_tail import supersede_tail
@@ -62,6 +65,10 @@ class DiskStore:
         """The newest line that was acknowledged."""
         self._saved: Saved | None = None
         """The state.json in place."""
+        self._appended_bytes = 0
+        """To the journal; the commit thread counts."""
+        self._covered_bytes = 0
+        """How many of them the state.json in place covers: the next one may be longer by the rest."""
 
     # The commit thread
 
@@ -89,11 +96,17 @@ class DiskStore:
             duration_s=0.0,
         )
         self._last_seq = opened.recovered.tables.seq
+        self._appended_bytes = sum(
+            self._disk.lstat(segment.path).st_size
+            for segment in self._layout.segments(self._disk)
+            if opened.saved_seq < segment.first_seq <= self._last_seq
+        )
         return opened.recovered
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
         """See `contract.Store`."""
         journal = self._open_journal()
+        self._check_room()
         sync_s = 0.0
         try:
             appended = journal.append_unsynced(bodies)
@@ -104,6 +117,7 @@ class DiskStore:
         except JournalBroken as error:
             _raise_cause(error)
         self._last_seq = appended.last_seq
+        self._appended_bytes += appended.bytes
         return Appended(first_seq=appended.first_seq, last_seq=appended.last_seq, bytes=appended.bytes, sync_s=sync_s)
 
     def sync(self) -> None:
@@ -112,6 +126,14 @@ class DiskStore:
             self._open_journal().sync()
         except JournalBroken as error:
             _raise_cause(error)
+
+    def room(self) -> Room:
+        """See `contract.Store`."""
+        return Room(
+            free_bytes=self._disk.disk_free_bytes(self._layout.journal),
+            reserve_bytes=self._reserve_bytes(),
+            access_problem=access_problem(self._disk, self._layout),
+        )
 
     def reopen(self, cut: Cut) -> None:
         """See `contract.Store`. Each step may find its work done by an earlier try."""
@@ -152,7 +174,8 @@ class DiskStore:
     # The background thread
 
     def write_behind(self, behind: Behind) -> WrittenBehind:
-        """See `contract.Store`."""
+        """See `contract.Store`; files wait too while the disk is short."""
+        self._check_room()
         return self._files.write(behind)
 
     def sync_behind(self) -> int:
@@ -162,8 +185,11 @@ class DiskStore:
     def save(self, cut: Cut) -> Saved:
         """See `contract.Store`. When nothing is new since the last snapshot, that one is told and no new one made."""
         if self._saved is not None and self._saved.seq == cut.seq:
+            if self._saved.backup_problem is not None:
+                self._saved = attrs.evolve(self._saved, backup_problem=self._release_backups())
             return self._saved
         begun_s = time.monotonic()
+        appended_bytes = self._appended_bytes  # what came after the cut is counted as covered too: some batches
         kept, forgotten = self._sort_tombstones(cut)
         written = write_cut(
             self._disk,
@@ -174,13 +200,15 @@ class DiskStore:
             quarantine=self._new_quarantine(),
             backups_kept=1 << 30,
         )
-        self._retention.release_backups(self.settings)
+        backup_problem = self._release_backups()
+        self._covered_bytes = appended_bytes
         self._saved = Saved(
             path=str(written.path),
             seq=cut.seq,
             bytes=written.bytes,
             duration_s=time.monotonic() - begun_s,
             forgotten=forgotten,
+            backup_problem=backup_problem,
         )
         return self._saved
 
@@ -193,7 +221,8 @@ class DiskStore:
         return self._files.read_log(name, offset, limit)
 
     def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
-        """See `contract.Store`."""
+        """See `contract.Store`; output is no command, but it would use up the reserve all the same."""
+        self._check_room()
         self._files.write_output(run_id, stream, offset, data)
 
     def sync_output(self, run_id: str) -> None:
@@ -233,6 +262,27 @@ class DiskStore:
         return directory_health(self._disk, self._layout)
 
     # Parts
+
+    def _release_backups(self) -> OSError | None:
+        """Backups that cannot be put in order do not undo the snapshot; those too many are released at the next one."""
+        try:
+            self._retention.release_backups(self.settings)
+        except OSError as error:
+            return error
+        return None
+
+    def _reserve_bytes(self) -> int:
+        """With a reserve wanted, the next snapshot must fit beside it while the present one stays."""
+        kept_bytes = self.settings.disk_reserve_bytes
+        if not kept_bytes or self._saved is None:
+            return kept_bytes
+        return kept_bytes + self._saved.bytes + self._appended_bytes - self._covered_bytes
+
+    def _check_room(self) -> None:
+        """Raise NoRoom before a write that would use up the reserve: one system call, a microsecond."""
+        reserve_bytes = self._reserve_bytes()
+        if reserve_bytes and (free_bytes := self._disk.disk_free_bytes(self._layout.journal)) < reserve_bytes:
+            raise NoRoom(Room(free_bytes=free_bytes, reserve_bytes=reserve_bytes))
 
     def _open_journal(self) -> Journal:
         if self._journal is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from actors.storage.files import Disk
+from actors.storage.files import DIRECTORY_MODE, Disk
 from actors.storage.layout import DIRECTORIES, Layout
 from actors.storage.snapshot_form import read_head
 
@@ -29,6 +30,19 @@ def directory_health(disk: Disk, layout: Layout) -> dict[str, Any]:
         "journal_bytes": sum(_size(disk, segment.path) for segment in segments),
         "files": files_by_kind(disk, layout),
     }
+
+
+def access_problem(disk: Disk, layout: Layout) -> str | None:
+    """Say who else could get at the state directory, or that it is not ours; None when all is as it should be."""
+    status = disk.lstat(layout.root)
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid != os.geteuid():
+        return f"{layout.root} belongs to user {status.st_uid}, and Perdure runs as user {os.geteuid()}"
+    if mode & ~DIRECTORY_MODE:
+        return f"{layout.root} is open to others (mode {mode:04o})"
+    if mode != DIRECTORY_MODE:
+        return f"{layout.root} cannot be used in full (mode {mode:04o})"
+    return None
 
 
 def files_by_kind(disk: Disk, layout: Layout) -> dict[str, dict[str, int]]:

@@ -155,6 +155,11 @@ class Layout:
         """The full copy of the version 1 directory."""
         return self.root / "archive" / "pre-migration"
 
+    @property
+    def rollback_mark(self) -> Path:
+        """There while `perdure rollback` is under way; its text is where what version 2 made goes."""
+        return self.root / "archive" / "rolling-back"
+
     def segment(self, first_seq: int) -> Path:
         """Return the path of the segment whose first line has `first_seq`."""
         return self.root / "journal" / f"{first_seq:020d}.jsonl"
@@ -182,6 +187,10 @@ class Layout:
     def run_log(self, run_id: str, stream: str) -> Path:
         """Return the path of what a run wrote on `stream` (stdout or stderr)."""
         return self.root / output_path(_safe(run_id), _safe(stream))
+
+    def archived(self, kind: str, id: str) -> Path:
+        """Return the directory in the archive for what left under an id; `kind` is a table's name."""
+        return self.root / "archive" / _safe(kind) / _safe(id)
 
     def report_file(self, report_id: str) -> Path:
         """Return the path of the report."""

@@ -27,6 +27,8 @@ class Medium:
     texts: dict[str, bytearray] = Factory(dict)
     spills: dict[str, dict[int, bytes]] = Factory(dict)
     reports: dict[str, bytes] = Factory(dict)
+    archived_runs: dict[str, tuple[bytes, dict[str, bytearray]]] = Factory(dict)
+    """Rows of runs that left, each with what it printed."""
     outputs: dict[tuple[str, str], bytearray] = Factory(dict)
     """What runs printed, by run and stream."""
     files_seq: int = 0
@@ -42,10 +44,14 @@ class Medium:
 
     def write(self, behind: Behind) -> None:
         """Write a portion of what lies behind the journal; once more changes nothing."""
-        for task_id, row in behind.tasks.items():
+        for task_id, task in behind.tasks.items():
             self.tasks.pop(task_id, None)
-            if row is not None:
-                self.tasks[task_id] = row
+            if task is not None:
+                self.tasks[task_id] = task
+        for run_id, row in behind.archived_runs.items():
+            taken = {stream: data for (of, stream), data in self.outputs.items() if of == run_id}
+            self.outputs = {key: data for key, data in self.outputs.items() if key[0] != run_id}
+            self.archived_runs.setdefault(run_id, (row, taken))
         for session_id, works in behind.sessions.items():
             for work in works:
                 self._do(session_id, work)
@@ -61,6 +67,14 @@ class Medium:
                 self.reports[report_id] = body
 
     def _do(self, session_id: str, work: SessionWork) -> None:
+        left = self.archived.get(session_id)
+        if (
+            work.restore_from is None
+            and session_id not in self.sessions
+            and left
+            and work.is_before_leaving(left[-1][0])
+        ):
+            return
         if work.restore_from is not None and self.archived.get(session_id):
             row, self.sessions[session_id] = self.archived[session_id].pop()
             self.session_rows[session_id] = row

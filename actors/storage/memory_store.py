@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.model.errors import NotFound
+from actors.model.room import Room
 from actors.model.state import Limits, Line, Tables, Tombstone, rows_after
 from actors.storage.behind import Behind
 from actors.storage.contract import (
@@ -88,6 +89,10 @@ class MemoryStore:
         """See `contract.Store`."""
         if not self._is_open:
             raise OSError("the journal is closed")
+
+    def room(self) -> Room:
+        """See `contract.Store`; memory is never short."""
+        return Room(free_bytes=1 << 40, reserve_bytes=0)
 
     def reopen(self, cut: Cut) -> None:
         """See `contract.Store`."""

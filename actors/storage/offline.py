@@ -1,8 +1,9 @@
 """What the command line does to a state directory while nothing runs there: the public face of the storage.
 
 Every function takes the directory's locks first, and raises `Conflict` naming the holder's pid when somebody has them.
-All of them also raise InvalidParams for what is no state directory, IncompatibleVersion for one of a newer version
-(both untouched), and OSError. What they return has JSON values only.
+All of them also raise InvalidParams for what is no state directory, IncompatibleVersion for one of a newer version or
+one that a rollback has left half done (all of these untouched; but `rollback` goes on with its own), and OSError. What
+they return has JSON values only.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from actors.storage.quarantine import Quarantine
 from actors.storage.recovery import refuse_foreign
 from actors.storage.repair import Repair
 from actors.storage.restore import Moment, Restore
-from actors.storage.rollback import roll_back
+from actors.storage.rollback import refuse_unfinished_rollback, refuse_without_copy, roll_back
 from actors.storage.settings import DAY_S, StorageSettings
 from actors.storage.verify import verify_directory
 from actors.storage.work import Told, Work
@@ -46,6 +47,7 @@ def verify(path: Path, told: Told | None = None) -> dict[str, Any]:
     `told` hears how far it is.
     """
     disk, layout = Disk(), Layout(path)
+    refuse_unfinished_rollback(disk, layout)
     if classify(disk, layout) in _NOTHING_THERE or planted_locks(disk, layout):
         return verify_directory(disk, layout, work=Work(told))
     with locked(disk, layout, "doctor", _now()):
@@ -58,6 +60,7 @@ def repair(
     """Do what the findings say; return what `verify` does then, with {repaired, lost, quarantined, recovery}."""
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
+    refuse_unfinished_rollback(disk, layout)
     if classify(disk, layout) is not Standing.OURS:
         return {**verify_directory(disk, layout), "repaired": [], "lost": [], "quarantined": [], "recovery": None}
     quarantine = Quarantine(disk, layout, _file_stamp())
@@ -78,6 +81,7 @@ def rebuild(
     """
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
+    refuse_unfinished_rollback(disk, layout)
     if classify(disk, layout) in (Standing.MISSING, Standing.EMPTY):
         raise NotFound(f"{path} holds nothing that a state could be built from", hint="perdure up begins a new one")
     with locked(disk, layout, "rebuild", _now()):
@@ -94,6 +98,7 @@ def migrate(
     """Make a directory of version 1 one of version 2; {from, to, source, tasks, …, problems, notes, migrated}."""
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
+    refuse_unfinished_rollback(disk, layout)
     if not is_version_1(disk, layout):
         return {"migrated": False, "notes": ["there is no state of version 1 here: nothing to do"]}
     if dry_run:
@@ -106,11 +111,7 @@ def rollback(path: Path) -> dict[str, Any]:
     """Go back to before the migration, byte for byte: {restored, kept_in}. Raises NotFound when there was none."""
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
-    if not disk.exists(layout.pre_migration_copy):
-        raise NotFound(
-            f"{path} holds no archive/pre-migration: there is nothing to go back to",
-            hint="only a directory that was migrated can be rolled back",
-        )
+    refuse_without_copy(disk, layout)
     with locked(disk, layout, "rollback", _now()):
         return roll_back(disk, layout, _file_stamp())
 
@@ -131,6 +132,7 @@ def clean(
     """
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
+    refuse_unfinished_rollback(disk, layout)
     if classify(disk, layout) in (Standing.MISSING, Standing.EMPTY):
         return {"leftovers": [], "tasks": [], "removed": False}
     with locked(disk, layout, "clean", _now()):
@@ -169,6 +171,7 @@ def restore(
     """
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
+    refuse_unfinished_rollback(disk, layout)
     if classify(disk, layout) is not Standing.OURS:
         raise NotFound(f"{path} holds no state that could be taken back", hint="perdure up begins a new one")
     now = _now()

@@ -29,6 +29,7 @@ from actors.storage.recovery_ground import Ground, Picture
 from actors.storage.recovery_repair import repair
 from actors.storage.recovery_replay import Replay, Replayed
 from actors.storage.recovery_report import RecoveryReport
+from actors.storage.rollback import refuse_unfinished_rollback
 from actors.storage.snapshot_state import Loaded
 
 _DAEMON_ID = "daemon"
@@ -54,6 +55,7 @@ def recover(ground: Ground) -> Opened:
     report = RecoveryReport()
     with _collector_resting():
         refuse_foreign(ground.disk, ground.layout)
+        refuse_unfinished_rollback(ground.disk, ground.layout)
         if is_version_1(ground.disk, ground.layout):
             report.cases.append(Case.VERSION_1)
             report.migration = migrate(ground.disk, ground.layout, stamp=ground.stamp())

@@ -3,15 +3,19 @@
 What version 2 has made moves to `archive/rolled-back-<UTC stamp>/` (nothing is deleted), then the full copy that the
 migration made is copied back, state.json last. The locks, the socket, the structured log and the archive stay. Cut
 short, it is done again from the start: the copy stays in its place until everything is back.
+
+While it is under way `archive/rolling-back` says so, and nothing else is done in the directory: a start would find a
+state.json without its journal, and take what is left for all there is.
 """
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any, Final
 
-from actors.model.errors import NotFound
+from actors.model.errors import IncompatibleVersion, NotFound
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.storage.trees import copy_file, copy_tree
@@ -19,18 +23,38 @@ from actors.storage.trees import copy_file, copy_tree
 _STAYS: Final = frozenset({"archive", "perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "lost+found"})
 
 
+def refuse_unfinished_rollback(disk: Disk, layout: Layout) -> None:
+    """Raise IncompatibleVersion when going back was cut short here: only doing it again may touch the directory."""
+    if disk.exists(layout.rollback_mark):
+        raise IncompatibleVersion(
+            f"{layout.root}: going back to version 1 was cut short here, and the directory is half of each; it was not"
+            " touched",
+            hint="perdure rollback finishes it",
+        )
+
+
+def refuse_without_copy(disk: Disk, layout: Layout) -> None:
+    """Raise NotFound when there was no migration."""
+    if not disk.exists(layout.pre_migration_copy) and not disk.exists(layout.rollback_mark):
+        raise NotFound(
+            f"{layout.root} holds no archive/pre-migration: there is nothing to go back to",
+            hint="only a directory that was migrated can be rolled back",
+        )
+
+
 def roll_back(disk: Disk, layout: Layout, stamp: str) -> dict[str, Any]:
     """Put the directory of before the migration in place; return {restored, kept_in}.
 
     `stamp` is a UTC stamp as file names have it. Raises NotFound when there was no migration, OSError.
     """
-    copy = layout.pre_migration_copy
-    if not disk.exists(copy):
-        raise NotFound(
-            f"{layout.root} holds no archive/pre-migration: there is nothing to go back to",
-            hint="only a directory that was migrated can be rolled back",
-        )
+    refuse_without_copy(disk, layout)
+    copy, mark = layout.pre_migration_copy, layout.rollback_mark
+    if not disk.exists(copy):  # all was back when it was cut short
+        kept = Path(os.fsdecode(disk.read_file(mark)))
+        _remove_mark(disk, layout)
+        return {"restored": sorted(disk.listdir(kept / "pre-migration")), "kept_in": str(kept)}
     kept = _new_directory(disk, layout.archive / f"rolled-back-{stamp}")
+    disk.write_new_file(mark, os.fsencode(kept))
     for name in disk.listdir(layout.root):
         if name not in _STAYS:
             disk.rename(layout.root / name, kept / name)
@@ -43,8 +67,14 @@ def roll_back(disk: Disk, layout: Layout, stamp: str) -> dict[str, Any]:
     disk.sync_dir(layout.root)
     disk.rename(copy, kept / "pre-migration")
     disk.sync_dir(kept)
-    disk.sync_dir(layout.archive)
+    _remove_mark(disk, layout)
     return {"restored": names, "kept_in": str(kept)}
+
+
+def _remove_mark(disk: Disk, layout: Layout) -> None:
+    disk.sync_dir(layout.archive)  # the copy's new name first
+    disk.unlink(layout.rollback_mark)
+    disk.sync_dir(layout.archive)
 
 
 def _keep_log(disk: Disk, layout: Layout, kept: Path) -> None:

@@ -26,6 +26,8 @@ class StorageSettings:
     """How long segments stay that no backup needs: for going back in time, and to see who did what. Live."""
     journal_bytes_max: int = 1 << 30
     """Beyond that, segments that no backup needs leave earlier. Live."""
+    disk_reserve_bytes: int = 0
+    """What stays free on the disk beside the size of a snapshot; 0: nothing is kept. Live."""
     segment_bytes_max: int = SEGMENT_BYTES_MAX
     preallocate_bytes: int = PREALLOCATE_BYTES
     lines_kept: int = 1000

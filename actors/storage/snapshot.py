@@ -21,7 +21,7 @@ from typing import Final
 
 from attrs import frozen
 
-from actors.storage.backups import prune_backups
+from actors.storage.backups import BackupFailed, prune_backups
 from actors.storage.codec import salt_of, seal
 from actors.storage.files import Disk
 from actors.storage.layout import FORMAT_VERSION, Layout, stamp_of
@@ -187,6 +187,8 @@ class SnapshotWriter:
             if not self._is_same(state, backup):
                 self._quarantine.keep_link(state, REPLACED_REASON)
                 return None
+        except OSError as error:
+            raise BackupFailed(error.errno, error.strerror, str(backup)) from error
         self._disk.sync_dir(self._layout.root)
         return backup.name
 

@@ -177,6 +177,8 @@ class TaskFiles:
                 descriptors.append(descriptor)
                 prepared.append(_Prepared(task_id, content, task.get("rev", 0), temporary))
                 self._disk.write_all(descriptor, content)
+            for descriptor in descriptors:
+                self._disk.start_writing_out(descriptor)
             for descriptor, ready in zip(descriptors, prepared, strict=True):
                 self._disk.fsync(descriptor)
                 ready.stamp = _stamp(self._disk.fstat(descriptor))

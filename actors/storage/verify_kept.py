@@ -27,11 +27,11 @@ from actors.storage.work import Work
 def verify_kept(disk: Disk, layout: Layout, findings: Findings, work: Work, pending: frozenset[str]) -> None:
     """Check archive and quarantine; `pending` are the ids whose files are still to be moved."""
     work.begin("archive and quarantine")
-    kinds: tuple[Kind, ...] = ("tasks", "sessions", "reports")
+    kinds: tuple[Kind, ...] = ("tasks", "sessions", "runs", "reports")
     for kind in kinds:
         for row_id in _names(disk, layout.archive / kind):
             work.step()
-            if row_id.removeprefix("report_" if kind == "reports" else "") not in pending:
+            if row_id not in pending:
                 _check_leavings(disk, layout.archive / kind / row_id, kind, findings)
     for name in _names(disk, layout.archive / "snapshots"):
         path = layout.archive / "snapshots" / name

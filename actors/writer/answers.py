@@ -62,7 +62,7 @@ def _answer(desk: Desk, letter: Any, job: Job) -> None:
     except PerdureError as error:
         letter.fail(error)
     except OSError as error:
-        letter.fail(StorageFailed(f"the disk could not be read: {error}", hint="check the disk, then ask again"))
+        letter.fail(StorageFailed(f"the disk refused: {error}", hint="check the disk, then ask again"))
     except Exception as error:
         desk.log.exception("reading failed", error=repr(error))
         letter.fail(Internal(f"reading failed: {error!r}"))

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from actors.kernel.io_thread import Job
+from actors.ledger import Problem
 from actors.messages.proposal import Live
 from actors.storage.behind import Behind
 from actors.storage.contract import Store, WrittenBehind
@@ -109,7 +110,7 @@ class Backlog:
             self._tell(portion, job.result())
         except Exception as error:  # noqa: BLE001 - a callback of the loop: what it raised would end the process
             self.failing = True
-            self._desk.ledger.files_problem = str(error) or repr(error)
+            self._desk.ledger.files_problem = Problem.of(error)
             self._again.append(portion)
             self._desk.log.warning("files behind the journal could not be written", **told_of(error))
         else:

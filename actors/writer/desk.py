@@ -32,6 +32,8 @@ class WriterSettings:
     """How often files written behind are made durable: until then the journal keeps what they need."""
     retry_s: float = 1.0
     """How often a writer that cannot write tries the disk again."""
+    look_every_s: float = 2.0
+    """How often the room on the disk is looked at while nothing is committed; each commit looks by itself."""
     join_within_s: float = 60.0
     """How long a new incarnation waits for the old one's I/O; beyond that the process ends. Above the worst fsync."""
     snapshot_after_facts: int = 50_000

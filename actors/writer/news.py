@@ -3,7 +3,8 @@
 always                           state:loaded       live, with the whole report
 the directory was empty          state:initialised  live
 what was acknowledged is damaged state:corrupted    live and recorded, and in the log as an error
-                                 alert:corruption   live and recorded
+
+The alert that follows from damage is raised by whoever watches the ledger.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ def news_of(report: Mapping[str, Any]) -> Iterator[Live]:
     if report.get("corrupted"):
         detail = {"level": "error", "message": damage(report), **_short(report)}
         yield Live("state:corrupted", detail, recorded=True)
-        yield Live("alert:corruption", {"level": "error", "message": damage(report)}, recorded=True)
 
 
 def entry(report: Mapping[str, Any]) -> dict[str, Any]:

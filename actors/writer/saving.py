@@ -15,9 +15,11 @@ import msgspec
 from actors.kernel.io_thread import Job
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
+from actors.ledger import Problem
 from actors.messages.proposal import Live
 from actors.messages.request import Request
 from actors.model.errors import StorageFailed
+from actors.storage.backups import BackupFailed
 from actors.storage.contract import Saved, Store, cut_of
 from actors.writer.desk import Desk
 
@@ -32,6 +34,8 @@ class Saving:
         self._desk = desk
         self._store = store
         self._busy = False
+        self._again_at_s = float("-inf")
+        """A long journal brings on a snapshot by itself; one that failed is tried again after a while, not at once."""
         self._waiting: list[Letter] = []
         """Whoever is served by the snapshot that is under way; those on the desk wait for the next."""
 
@@ -47,8 +51,8 @@ class Saving:
     def tick(self) -> None:
         """Begin a snapshot when somebody waits for one or the journal has grown long."""
         tables = self._desk.ledger.tables
-        long = tables.seq - self.saved_seq >= self._desk.settings.snapshot_after_facts
-        if self._busy or not (self._desk.savers or long):
+        is_long = tables.seq - self.saved_seq >= self._desk.settings.snapshot_after_facts
+        if self._busy or not (self._desk.savers or (is_long and self._now() >= self._again_at_s)):
             return
         self._busy = True
         self._waiting = list(self._desk.savers)
@@ -71,6 +75,7 @@ class Saving:
     def _succeeded(self, waiting: list[Letter], saved: Saved) -> None:
         self.saved_seq = saved.seq
         self._desk.ledger.save_problem = None
+        self._note_backups(saved)
         told: dict[str, Any] = {
             "path": saved.path,
             "seq": saved.seq,
@@ -89,9 +94,18 @@ class Saving:
         for letter in waiting:
             _answer(letter, told)
 
+    def _note_backups(self, saved: Saved) -> None:
+        problem = saved.backup_problem
+        self._desk.ledger.backup_problem = None if problem is None else Problem.of(problem)
+        if problem is not None:
+            self._desk.log.warning("the backups could not be put in order", **told_of(problem))
+
     def _failed(self, waiting: list[Letter], error: Exception) -> None:
+        self._again_at_s = self._now() + self._desk.settings.retry_s
         self._desk.ledger.save_failures += 1
-        self._desk.ledger.save_problem = str(error) or repr(error)
+        self._desk.ledger.save_problem = Problem.of(error)
+        if isinstance(error, BackupFailed):
+            self._desk.ledger.backup_problem = Problem.of(error)
         self._desk.observer.save_failed()
         self._desk.log.warning("the snapshot could not be written; the last one stays", **told_of(error))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))

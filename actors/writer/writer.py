@@ -5,9 +5,13 @@ the tables forward, answers, tells the homes and the events actor, and notes whi
 failed write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot; while even
 that fails the writer refuses commands (`read_only`) and tries the disk again from time to time.
 
-    state       a commit fails    reopening fails   reopening works
-    OK          READ_ONLY
-    READ_ONLY                     READ_ONLY         OK
+While the disk has nothing left but the reserve the writer refuses commands too; the journal is whole then, and goes on
+as soon as there is room (`room`).
+
+    state    a commit fails   reopening fails   reopening works   no room   room again
+    OK       BROKEN                                               SHORT
+    BROKEN                    BROKEN            OK
+    SHORT                                                                   OK              (both are READ_ONLY)
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from actors.kernel.actor import BEAT_EVERY_S, Context
 from actors.kernel.io_thread import IoThread, Job
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
-from actors.ledger import Mode
+from actors.ledger import Mode, Problem
 from actors.messages.proposal import Committed, Forget, Live, Proposal, Read, RowsChanged, Settled
 from actors.messages.questions import ReadArchived, SaveNow
 from actors.messages.request import Request
@@ -32,7 +36,7 @@ from actors.model.errors import PerdureError, ReadOnly, StorageFailed, TooLarge
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
-from actors.storage.contract import Appended, Cut, Recovered, Store, cut_of
+from actors.storage.contract import Appended, Cut, NoRoom, Recovered, Store, cut_of
 from actors.storage.journal import JournalBroken
 from actors.storage.journal_lines import BODY_BYTES_MAX
 from actors.writer.admission import Admitted, admit, send_home
@@ -41,6 +45,7 @@ from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
 from actors.writer.news import damage, entry, news_of
 from actors.writer.pace import BRIEFLY_S
+from actors.writer.room import RoomWatch
 from actors.writer.saving import Saving
 from actors.writer.whole_state import whole_state
 
@@ -74,8 +79,8 @@ class Writer:
         self._take_in(recovered)
         self._backlog = Backlog(self._desk, self._store, recovered.behind)
         self._saving = Saving(self._desk, self._store, int(recovered.report.get("base_seq") or 0))
-        self._ledger.mode = Mode.OK
-        self._ledger.reasons = []
+        self._room = RoomWatch(self._desk, self._store)
+        self._ledger.show_writable()
         self._desk.observer.loaded(self._now() - begun_s)
         self._desk.log.info("recovered", **entry(recovered.report))
         if recovered.report.get("corrupted"):
@@ -101,17 +106,22 @@ class Writer:
 
     def due_in_s(self) -> float:
         """Return the seconds until the disk is tried again, files are due or the journal is to be synced."""
-        retry_s = self._retry_at_s - self._now() if self._ledger.mode is Mode.READ_ONLY else float("inf")
-        return min(retry_s, self._backlog.due_in_s(), self._sync_at_s - self._now())
+        retry_s = self._retry_at_s - self._now() if self._is_broken else float("inf")
+        return min(retry_s, self._backlog.due_in_s(), self._room.due_in_s(), self._sync_at_s - self._now())
 
     async def tick(self) -> None:
         """Do what time demands."""
-        if self._ledger.mode is Mode.READ_ONLY and self._now() >= self._retry_at_s:
+        if self._is_broken and self._now() >= self._retry_at_s:
             await self._reopen()
         if self._now() >= self._sync_at_s:
             await self._sync()
         self._backlog.tick()
         self._saving.tick()
+        self._room.tick()
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._ledger.mode is Mode.READ_ONLY and self._ledger.journal_problem is not None
 
     async def teardown(self) -> None:
         """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
@@ -121,7 +131,7 @@ class Writer:
             if self._backlog.idle and self._backlog.promising:
                 self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
-        if self._ledger.mode is Mode.OK and self._ledger.tables.seq > self._saving.saved_seq:
+        if not self._is_broken and self._ledger.tables.seq > self._saving.saved_seq:
             cut = self._cut()
             try:
                 await self._wait_for(self._desk.background_thread, self._store.sync_behind)
@@ -197,8 +207,7 @@ class Writer:
     async def _commit(self, proposals: Sequence[Proposal]) -> None:
         admitted = admit(proposals, self._ledger.tables, self._ledger.epoch, self._desk.replayed)
         if self._ledger.mode is not Mode.OK:
-            problem = "the disk cannot be written: " + "; ".join(self._ledger.reasons)
-            self._refuse(admitted, partial(ReadOnly, problem))
+            self._refuse_for_now(admitted)
             return
         if admitted.lines:
             stamp = self._desk.clock.stamp()
@@ -209,6 +218,10 @@ class Writer:
             begun_s = self._now()
             try:
                 appended = await self._append(bodies)
+            except NoRoom as shortage:
+                self._room.found(shortage.room)
+                self._refuse_for_now(admitted)
+                return
             except (OSError, JournalBroken) as error:
                 await self._failed(admitted, error)
                 return
@@ -220,6 +233,17 @@ class Writer:
             self._answer(admitted)
         # Only now: what is decided again must find what has just become durable.
         self._send_home(admitted.refused)
+
+    def _refuse_for_now(self, admitted: Admitted) -> None:
+        """Refuse commands while nothing is written; what lies in the mailbox may rest on them: a new epoch begins."""
+        if admitted.lines:
+            self._ledger.epoch += 1
+        self._refuse(admitted, self._refusal)
+
+    def _refusal(self) -> ReadOnly:
+        if self._is_broken or self._ledger.room is None:
+            return ReadOnly("the disk cannot be written: " + "; ".join(self._ledger.reasons))
+        return ReadOnly(self._ledger.room.shortage(), hint=self._ledger.room.remedy())
 
     async def _append(self, bodies: Sequence[bytes]) -> Appended:
         """Have the lines written and synced; on the spot when that is a matter of a moment."""
@@ -284,8 +308,7 @@ class Writer:
         A new epoch begins, because what lies in the mailbox may rest on the facts that are lost.
         """
         self._desk.log.error("a commit failed: nothing of it is acknowledged", error=str(error))
-        self._ledger.mode = Mode.READ_ONLY
-        self._ledger.reasons = [f"the journal could not be written: {error}"]
+        self._ledger.show_broken(f"the journal could not be written: {error}", Problem.of(error))
         self._ledger.epoch += 1
         self._refuse(admitted, partial(StorageFailed, f"the journal could not be written: {error}"))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
@@ -298,11 +321,10 @@ class Writer:
         try:
             await self._wait_for(self._desk.commit_thread, partial(self._store.reopen, cut))
         except OSError as error:
-            self._ledger.reasons = [f"the disk cannot be written: {error}"]
+            self._ledger.show_broken(f"the disk cannot be written: {error}", Problem.of(error))
             self._retry_at_s = self._now() + self._desk.settings.retry_s
             return
-        self._ledger.mode = Mode.OK
-        self._ledger.reasons = []
+        self._ledger.show_writable()
         self._saving.saved_seq = cut.seq
         self._desk.log.warning("the journal goes on behind a fresh snapshot", seq=cut.seq)
 

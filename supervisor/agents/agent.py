@@ -27,6 +27,7 @@ from typing import Final
 from actors.messages.agents import AgentRow, Ended, Started, Stream
 from supervisor.agents import reaper
 from supervisor.agents.buffers import Window
+from supervisor.agents.cgroup import Group
 from supervisor.agents.results import read_result
 from supervisor.agents.spawn import Spawned, unread_bytes
 from supervisor.agents.tree_of import Identity, Look, send
@@ -79,6 +80,8 @@ class Pipe:
         most = min(_READ_BYTES, self.window.room)
         if self._last_bytes is not None:
             most = min(most, self._last_bytes)
+        if most == 0:
+            return  # its share became smaller since it was polled; reading nothing would look like the end
         try:
             data = os.read(self.descriptor, most)
         except BlockingIOError:
@@ -106,8 +109,18 @@ class Pipe:
 class Agent:
     """See the module's text. Times are of one monotonic clock, in seconds."""
 
-    def __init__(self, run_id: str, marker: str, spawned: Spawned, result_path: str | None = None) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        marker: str,
+        spawned: Spawned,
+        *,
+        result_path: str | None = None,
+        group: Group | None = None,
+    ) -> None:
         self.run_id = run_id
+        self.group = group
+        """Its control group, where there are some; whoever made it removes it when the tree is dead."""
         self.result_path = result_path
         self.identity = spawned.identity
         self.phase = Phase.RUNNING
@@ -208,7 +221,8 @@ class Agent:
             self.wakes_at_s = min(self.wakes_at_s, self._kill_at_s)
 
     def _alive(self, look: Look) -> set[Identity]:
-        tree = look.tree_of(self.identity, self._marker, self._known)
+        grouped = self.group.pids() if self.group is not None else ()
+        tree = look.tree_of(self.identity, self._marker, self._known, grouped)
         self._known.update(tree)
         return {identity for identity, process in tree.items() if not process.dead}
 
@@ -224,6 +238,8 @@ class Agent:
     def _kill(self, alive: set[Identity]) -> set[Identity]:
         """Kill until nothing new is found; return what was alive in the last look."""
         killed: set[Identity] = set()
+        if self.group is not None:
+            self.group.kill()
         for _ in range(_PASSES_MAX):
             self._signal_group(signal.SIGKILL)
             for identity in alive - killed:

@@ -6,8 +6,9 @@ What an agent wrote and nobody has acknowledged yet: a window over one stream, n
     0 ......... start ........... sent ........... end ──► (read from the pipe)
       forgotten      sent, kept         to be sent
 
-`end - start` never exceeds `UNACKNOWLEDGED_BYTES_MAX`: at that point the pipe is not read any more, it fills up, and
-the agent blocks in its write. So nothing is dropped while no runtime is there, and memory stays bounded.
+`end - start` never exceeds `bytes_max`: at that point the pipe is not read any more, it fills up, and the agent blocks
+in its write. So nothing is dropped while no runtime is there, and memory stays bounded: all windows of a host share
+`WINDOWS_BYTES`, and none gets more than `UNACKNOWLEDGED_BYTES_MAX` of it, or less than `UNACKNOWLEDGED_BYTES_MIN`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from typing import Final
 from supervisor.agents.frames import ProtocolBroken
 
 UNACKNOWLEDGED_BYTES_MAX: Final = 256 << 10
-"""For each stream: four full pipes, which keeps the link busy while the writer works."""
+"""For a stream: four full pipes, which keeps the link busy while the writer works."""
+UNACKNOWLEDGED_BYTES_MIN: Final = 16 << 10
+"""However many streams there are: a quarter of a pipe, so that a chunk is worth its frame."""
+WINDOWS_BYTES: Final = 1 << 20
+"""What all streams hold together, as long as each has its minimum: the host is to stay under 20 MB."""
+
+
+def share_of(streams: int) -> int:
+    """Return how many bytes each of so many streams may hold."""
+    return max(UNACKNOWLEDGED_BYTES_MIN, min(UNACKNOWLEDGED_BYTES_MAX, WINDOWS_BYTES // max(1, streams)))
 
 
 class Window:
@@ -27,6 +37,8 @@ class Window:
         self.start = 0
         self.sent = 0
         """Up to here the present connection has had them."""
+        self.bytes_max = UNACKNOWLEDGED_BYTES_MAX
+        """May be lowered below what is held: nothing is taken then until enough is acknowledged."""
         self._bytes = bytearray()
 
     @property
@@ -37,7 +49,7 @@ class Window:
     @property
     def room(self) -> int:
         """How many more bytes may be taken now."""
-        return UNACKNOWLEDGED_BYTES_MAX - len(self._bytes)
+        return max(0, self.bytes_max - len(self._bytes))
 
     @property
     def is_sent(self) -> bool:
@@ -76,6 +88,7 @@ class Window:
         if self.is_sent:
             return None
         offset = self.sent
-        data = bytes(self._bytes[offset - self.start : offset - self.start + bytes_max])
+        with memoryview(self._bytes) as held:  # a slice of the array itself would be a second copy
+            data = bytes(held[offset - self.start : offset - self.start + bytes_max])
         self.sent += len(data)
         return offset, data

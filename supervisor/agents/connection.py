@@ -62,14 +62,14 @@ class Connection:
     def messages(self) -> Iterator[Any]:
         """Read what is there and give out what is complete. Raises `ProtocolBroken`, `ConnectionEnded`."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(
-                self.socket, _CHUNK_BYTES, _DESCRIPTORS_MAX, getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-            )
+            data, descriptors, _, _ = socket.recv_fds(self.socket, _CHUNK_BYTES, _DESCRIPTORS_MAX)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             raise ConnectionEnded(str(error)) from None
-        self.descriptors.extend(descriptors)
+        for descriptor in descriptors:  # recv_fds passes no flags on, so MSG_CMSG_CLOEXEC cannot be said
+            os.set_inheritable(descriptor, False)  # noqa: FBT003  the system call's own argument
+            self.descriptors.append(descriptor)
         if not data:
             raise ConnectionEnded("end of file")
         self._frames.feed(data)

@@ -28,6 +28,8 @@ class Serve(_Message, frozen=True):
     heartbeat_s: float
     umask: int = -1
     """For agents: the root's own, before it made itself private; -1: the host's."""
+    cgroups: bool = True
+    """Whether agents get control groups of their own, where the system lets the host make some."""
 
 
 class Door(_Message, frozen=True):
@@ -40,6 +42,10 @@ class Here(_Message, frozen=True):
     """The host serves."""
 
     pid: int
+    cgroups: str | None = None
+    """Where it makes its agents' control groups; None: nowhere."""
+    limits_memory: bool = False
+    """Whether these limit the memory of a tree; else each of its processes is limited."""
 
 
 class Alive(_Message, frozen=True):

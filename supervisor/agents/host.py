@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Final
 
 from supervisor.agents import control, protocol
+from supervisor.agents.cgroup import Groups
 from supervisor.agents.connection import Connection, ConnectionEnded
 from supervisor.agents.frames import ProtocolBroken
 from supervisor.agents.runs import Runs
@@ -32,6 +33,8 @@ from supervisor.agents.strays import kill_descendants
 CLOSE_GRACE_S: Final = 0.8
 CLOSE_S: Final = 1.7
 """From the end of the control channel to the end of this process, whatever resists."""
+DOOR_PAUSE_S: Final = 1.0
+"""Before another door is asked for in place of one that was of no use: the root makes the next at once."""
 
 
 class Host:
@@ -41,6 +44,8 @@ class Host:
         self._root = Connection(root, control.TO_HOST)
         self._runtime: Connection | None = None
         self._door_number = 0
+        self._next_door_at_s = math.inf
+        """When to ask for a door in place of one that was lost."""
         self._runs = Runs()
         self._heartbeat_s = math.inf
         self._alive_at_s = math.inf
@@ -84,7 +89,7 @@ class Host:
 
     def _next_deadline_s(self) -> float:
         closing_s = math.inf if self._closing_at_s is None else self._closing_at_s + CLOSE_S
-        return min(self._alive_at_s, closing_s, self._runs.wakes_at_s)
+        return min(self._alive_at_s, self._next_door_at_s, closing_s, self._runs.wakes_at_s)
 
     def _woken(self) -> None:
         """Some signal came: SIGCHLD, in all likelihood."""
@@ -99,9 +104,17 @@ class Host:
                 match message:
                     case control.Serve() as serve:
                         self._runs.place, self._runs.umask = serve.place, serve.umask
+                        self._runs.groups = Groups.detect(serve.place) if serve.cgroups else None
                         self._heartbeat_s = serve.heartbeat_s
                         self._alive_at_s = time.monotonic()
-                        self._root.post(control.Here(pid=os.getpid()))
+                        groups = self._runs.groups
+                        self._root.post(
+                            control.Here(
+                                pid=os.getpid(),
+                                cgroups=None if groups is None else groups.base,
+                                limits_memory=groups is not None and groups.limits_memory,
+                            )
+                        )
                     case control.Door(number=number):
                         self._open_door(number)
         except ConnectionEnded:
@@ -111,13 +124,16 @@ class Host:
             self._close()
 
     def _open_door(self, number: int) -> None:
-        if not self._root.descriptors:
-            _complain("a door came without its descriptor")
-            return
         if self._runtime is not None:
             self._runtime.close()
-        self._runtime = Connection(socket.socket(fileno=self._root.descriptors.popleft()), protocol.TO_HOST)
+            self._runtime = None
         self._door_number = number
+        self._next_door_at_s = math.inf
+        if self._root.descriptors:
+            self._runtime = Connection(socket.socket(fileno=self._root.descriptors.popleft()), protocol.TO_HOST)
+        else:
+            _complain("a door came without its descriptor: there are too many open files")
+            self._want_door_in(DOOR_PAUSE_S)
 
     def _close(self) -> None:
         """Begin the end of everything."""
@@ -145,14 +161,18 @@ class Host:
             self._part(runtime)
         except ProtocolBroken as error:
             _complain(f"the runtime broke the protocol: {error}")
-            self._part(runtime)
+            self._part(runtime, DOOR_PAUSE_S)
 
-    def _part(self, runtime: Connection) -> None:
+    def _part(self, runtime: Connection, pause_s: float = 0.0) -> None:
         """Let a connection go; the root makes a new one where there still is a runtime."""
         runtime.close()
         if self._runtime is runtime:
             self._runtime = None
-            self._root.post(control.DoorClosed(number=self._door_number))
+            # A runtime that never said a word may have had no descriptor for its end.
+            self._want_door_in(pause_s if runtime.attached else DOOR_PAUSE_S)
+
+    def _want_door_in(self, pause_s: float) -> None:
+        self._next_door_at_s = time.monotonic() + pause_s
 
     def _beat(self) -> None:
         now_s = time.monotonic()
@@ -160,6 +180,9 @@ class Host:
             self._alive_at_s = now_s + self._heartbeat_s
             if self._root.is_flushed:  # a root that is stopped will not miss the beats it did not read
                 self._root.post(control.Alive(agents=self._runs.processes))
+        if now_s >= self._next_door_at_s:
+            self._next_door_at_s = math.inf
+            self._root.post(control.DoorClosed(number=self._door_number))
 
     def _flush(self) -> None:
         if self._runtime is not None:

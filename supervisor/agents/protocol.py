@@ -15,9 +15,10 @@ What the runtime and the agent host say to each other: `actors.messages.agents`,
       ◄───────────────────────────────  Ended
       Bury  ─────────────────────────────────►   forgets the run
 
-`Attach` is the first frame of a connection; a later one begins anew (the runs actor was restarted). There is one
-connection at a time: a new one (the root makes them) replaces the former, of which nothing more is heard. Any error of
-the protocol ends the connection, never the host.
+`Attach` is the first frame of a connection, and may come again over the same one whenever the runs actor was restarted:
+then `Attached` answers again, output comes again from the offsets that are named then, and so does every `Ended`. What
+was sent before that `Attached` belongs to the time before. There is one connection at a time: a new one (the root makes
+them) replaces the former, of which nothing more is heard. An error of the protocol ends the connection, never the host.
 """
 
 from __future__ import annotations

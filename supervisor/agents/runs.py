@@ -16,6 +16,8 @@ from typing import Final
 from actors.messages.agents import OUTPUT_BYTES_MAX, Attached, Bury, End, NotStarted, Output, Spawn
 from supervisor.agents import protocol, reaper
 from supervisor.agents.agent import Agent, Phase, Pipe
+from supervisor.agents.buffers import share_of
+from supervisor.agents.cgroup import Group, Groups
 from supervisor.agents.connection import Connection
 from supervisor.agents.frames import ProtocolBroken
 from supervisor.agents.results import remove_result
@@ -24,7 +26,7 @@ from supervisor.agents.strays import kill_strays
 from supervisor.agents.tree_of import Look, started_of
 
 AGENTS_MAX: Final = 1000
-"""Each holds two pipes and up to half a megabyte of output; the scheduler's own limit is far below."""
+"""Each holds two pipes and at least 32 KiB of output; the scheduler's own limit is far below."""
 
 
 class Runs:
@@ -34,6 +36,8 @@ class Runs:
         self.place = ""
         """Marks the agents; see `tree_of.place_of`."""
         self.umask = -1
+        self.groups: Groups | None = None
+        """Where agents get control groups, if they do."""
         self._agents: dict[str, Agent] = {}
         self._look: Look | None = None
         """The present turn's, made when somebody asks."""
@@ -76,6 +80,7 @@ class Runs:
             had_process = agent.has_process
             agent.advance(now_s, self._look_now)
             if had_process and not agent.has_process:
+                self._remove(agent.group)
                 kill_strays([one.identity for one in self._agents.values() if one.has_process])
 
     def obey(self, runtime: Connection, message: protocol.ToHost) -> None:
@@ -133,8 +138,16 @@ class Runs:
         try:
             if agent is None:
                 agent = self._agents[order.run_id] = self._new_agent(order)
+                self._share_out()
         except NotSpawned as refusal:
-            runtime.post(NotStarted(run_id=order.run_id, reason=refusal.reason[:2000], code=refusal.code))
+            runtime.post(
+                NotStarted(
+                    run_id=order.run_id,
+                    reason=refusal.reason[:2000],
+                    code=refusal.code,
+                    exit_status=refusal.exit_status,
+                )
+            )
         else:
             runtime.post(agent.started())
 
@@ -144,12 +157,30 @@ class Runs:
         if len(self._agents) >= AGENTS_MAX:
             raise NotSpawned(f"the agent host has {AGENTS_MAX} agents already", "EAGAIN")
         marker = f"{self.place}:{order.run_id}"
-        return Agent(order.run_id, marker, spawn(order, marker, self.umask), order.result_path)
+        group = self.groups.make(order.memory_bytes_max) if self.groups is not None else None
+        try:
+            spawned = spawn(order, marker, self.umask, group)
+        except NotSpawned:
+            self._remove(group)
+            raise
+        return Agent(order.run_id, marker, spawned, result_path=order.result_path, group=group)
+
+    def _remove(self, group: Group | None) -> None:
+        if self.groups is not None and group is not None:
+            self.groups.remove(group)
 
     def _bury(self, order: Bury) -> None:
-        self._agents.pop(order.run_id, None)
+        if self._agents.pop(order.run_id, None) is not None:
+            self._share_out()
         if order.result_path is not None:
             remove_result(order.result_path)
+
+    def _share_out(self) -> None:
+        """Give every stream its share of what may be held."""
+        share_bytes = share_of(2 * len(self._agents))
+        for agent in self._agents.values():
+            for pipe in agent.pipes:
+                pipe.window.bytes_max = share_bytes
 
     def _look_now(self) -> Look:
         if self._look is None:

@@ -16,9 +16,10 @@ import resource
 import signal
 import subprocess
 import sys
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from actors.messages.agents import Spawn
+from supervisor.agents.cgroup import Group
 from supervisor.agents.results import make_room
 from supervisor.agents.tree_of import MARKER, Identity, started_of
 
@@ -27,12 +28,13 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class NotSpawned(Exception):
-    """There is no process; `reason` is for people, `code` the system's name of the error."""
+    """There is no process; `reason` is for people, `code` the system's name, `exit_status` the shells' for it."""
 
-    def __init__(self, reason: str, code: str) -> None:
+    def __init__(self, reason: str, code: str, exit_status: Literal[126, 127] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.exit_status = exit_status
 
 
 class Spawned(NamedTuple):
@@ -44,8 +46,8 @@ class Spawned(NamedTuple):
     stderr_fd: int
 
 
-def spawn(order: Spawn, marker: str, umask: int = -1) -> Spawned:
-    """Start the agent; -1 leaves it the host's umask. Raises `NotSpawned`; nothing is left then."""
+def spawn(order: Spawn, marker: str, umask: int = -1, group: Group | None = None) -> Spawned:
+    """Start the agent, in its group; -1 leaves it the host's umask. Raises `NotSpawned`; nothing is left then."""
     descriptors: list[int] = []
     try:
         _check_folder(order.cwd)
@@ -63,7 +65,7 @@ def spawn(order: Spawn, marker: str, umask: int = -1) -> Spawned:
             stderr=stderr_end,
             start_new_session=True,
             umask=umask,
-            preexec_fn=_Prepare(order),  # noqa: PLW1509  the host has one thread
+            preexec_fn=_Prepare(order, group),  # noqa: PLW1509  the host has one thread
         )
     except (OSError, ValueError, subprocess.SubprocessError, MemoryError) as error:
         for descriptor in descriptors:
@@ -99,25 +101,36 @@ def unread_bytes(descriptor: int) -> int:
 class _Prepare:
     """What the child does to itself before exec."""
 
-    def __init__(self, order: Spawn) -> None:
+    def __init__(self, order: Spawn, group: Group | None) -> None:
         self._host_pid = os.getpid()
+        self._group = group
         self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-        self._limits = [
-            (kind, _limits(kind, wanted))
+        self._limits = {
+            kind: _limits(kind, wanted)
             for kind, wanted in (
                 (resource.RLIMIT_AS, order.memory_bytes_max),
                 (resource.RLIMIT_NOFILE, order.files_max),
             )
             if wanted is not None
-        ]
+        }
 
     def __call__(self) -> None:
         if self._prctl is not None:
             self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self._host_pid:
                 os._exit(1)  # the host died before the line above
-        for kind, limits in self._limits:
+        if self._group is not None and self._joined(self._group) and self._group.limits_memory:
+            # Runtimes such as node reserve far more addresses than they use memory.
+            self._limits.pop(resource.RLIMIT_AS, None)
+        for kind, limits in self._limits.items():
             resource.setrlimit(kind, limits)
+
+    def _joined(self, group: Group) -> bool:
+        try:
+            group.join()
+        except OSError:
+            return False
+        return True
 
 
 def _limits(kind: int, wanted: int) -> tuple[int, int]:
@@ -142,7 +155,17 @@ def _refusal(order: Spawn, error: Exception) -> NotSpawned:
         return NotSpawned(f"the working directory {order.cwd} cannot be entered: {error.strerror}", code)
     if order.result_path is not None and error.filename == os.path.dirname(order.result_path):  # noqa: PTH120
         return NotSpawned(f"there is no room for a result in {error.filename}: {error.strerror}", code)
+    if error.filename is None:  # no descriptors, no processes, no memory: the command is not to blame
+        return NotSpawned(f"{order.argv[0]} cannot be started: {error.strerror}", code)
     if error.errno == errno.ENOENT:
-        where = "there is none" if "/" in order.argv[0] else f"not found in PATH ({order.env.get('PATH', 'not set')})"
-        return NotSpawned(f"the command {order.argv[0]} is missing: {where}", code)
-    return NotSpawned(f"{order.argv[0]} cannot be started: {error.strerror}", code)
+        return NotSpawned(_missing(order), code, 127)
+    return NotSpawned(f"{order.argv[0]} cannot be started: {error.strerror}", code, 126)
+
+
+def _missing(order: Spawn) -> str:
+    command = order.argv[0]
+    if "/" not in command:
+        return f"the command {command} is missing: not found in PATH ({order.env.get('PATH', 'not set')})"
+    if os.path.exists(os.path.join(order.cwd, command)):  # noqa: PTH110, PTH118  the host imports no pathlib
+        return f"the command {command} cannot be started: the program that its first line names is missing"
+    return f"the command {command} is missing: there is none"

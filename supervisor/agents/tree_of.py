@@ -6,6 +6,7 @@ A process is identified by its pid and its start time: a pid alone may be somebo
 
 - is the agent, or is in the session or process group that the agent made;
 - carries the agent's marker in its environment (`PERDURE_RUN=place:run`), whatever session it made for itself;
+- is in the control group that was made for the agent, where groups can be made (see `cgroup`);
 - is a child of one that belongs, or was seen to belong before (its parents may have died since).
 
 What cleared its environment, left the session and lost its parents is nobody's by these rules; but it became the
@@ -20,8 +21,10 @@ import os
 import signal
 import sys
 from collections.abc import Collection, Iterable
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:  # it would cost the host a megabyte
+    from pathlib import Path
 
 MARKER: Final = "PERDURE_RUN"
 """In the environment of every agent: `place:run_id`; in the host's own: `place:`."""
@@ -115,14 +118,21 @@ class Look:
                 waiting.extend(self.children_of(process.identity.pid))
         return found
 
-    def tree_of(self, agent: Identity, marker: str, known: Collection[Identity]) -> dict[Identity, Process]:
-        """Return the agent's tree, dead ones too; `known` are those seen to belong by earlier looks."""
+    def tree_of(
+        self, agent: Identity, marker: str, known: Collection[Identity], grouped: Collection[int] = ()
+    ) -> dict[Identity, Process]:
+        """
+        Return the agent's tree, dead ones too.
+
+        `known` are those seen to belong by earlier looks, `grouped` the pids that its control group had after this one.
+        """
         roots = list(self.marked(marker, since=agent.started))
         for process in self.processes.values():
             if process.identity.started < agent.started:
                 continue  # older than the agent: a number that was used before
             # The agent leads its session and its group, so that its own numbers are among these.
-            if process.identity in known or agent.pid in (process.group, process.session):
+            belongs = process.identity in known or process.identity.pid in grouped
+            if belongs or agent.pid in (process.group, process.session):
                 roots.append(process)
         return self.with_descendants(roots)
 

@@ -18,6 +18,9 @@ TABLE: Final[dict[str, Row]] = {
     "down": Row("down", "down", "Stop what runs there, and wait until it has.", _RUNNING),
     "status": Row("status", "status", "Show who and what is running.", _RUNNING),
     "demo": Row("demo", "demo", "Show what Perdure does: tasks, a kill -9, everything still there.", _RUNNING),
+    "chaos": Row(
+        "chaos", "chaos", "Break everything that can break, at seeded moments, and check every promise.", _RUNNING
+    ),
     "task": Row("task", "task", "Add, list, change and finish tasks.", _WORK),
     "run": Row("run", "run", "Run a command or a tool, and print what it prints.", _WORK),
     "runs": Row("runs", "runs", "List runs, the newest first.", _WORK),
@@ -28,6 +31,8 @@ TABLE: Final[dict[str, Row]] = {
     "health": Row("health", "health", "Show how well it is running.", _LOOKING),
     "metrics": Row("health", "metrics", "Show counters and durations.", _LOOKING),
     "actors": Row("health", "actors", "Show the tree of actors.", _LOOKING),
+    "import": Row("importing", "import_", "Bring in what other tools keep: sessions, tasks, events.", _STATE),
+    "export": Row("exporting", "export", "Write sessions for nanocoder, or everything into one file.", _STATE),
     "save": Row("snapshots", "save", "Take a snapshot now.", _STATE),
     "backups": Row("snapshots", "backups", "List the snapshots kept.", _STATE),
     "doctor": Row(

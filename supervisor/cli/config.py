@@ -1,5 +1,6 @@
 """`perdure config show|check`: the configuration that holds here, and every mistake in it."""
 
+import os
 import sys
 from typing import Final
 
@@ -62,8 +63,13 @@ def show(invocation: Invocation, keys: tuple[str, ...]) -> None:
 
 @command("check", example="perdure config check --config perdure.toml")
 def check(invocation: Invocation) -> int:
-    """Say whether the configuration is right, and name every mistake, one per line."""
+    """
+    Say whether the configuration is right, and name every mistake, one per line.
+
+    Tools whose command is not installed are named too; that is no mistake.
+    """
     from supervisor.config import ConfigError
+    from supervisor.config.tools import not_installed, told, tools_of
 
     try:
         resolved = invocation.resolved()
@@ -74,6 +80,9 @@ def check(invocation: Invocation) -> int:
             raise
         return Exit.USAGE
     invocation.screen.say(f"The configuration is right; the state directory is {resolved.config.state.path}")
+    missing = not_installed(tools_of(resolved.config.tools, os.environ), os.environ)
+    if missing:
+        invocation.screen.say(f"Not installed here, and so not to be used: {told(missing)}")
     return Exit.FINE
 
 
@@ -87,4 +96,6 @@ def _shown(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{one_line(value)}"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_shown(part) for part in value)}]"
     return str(value)

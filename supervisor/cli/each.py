@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisor.cli.faults import CommandFailed, told
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import PATIENCE_S, Runtime, runtime
+from supervisor.cli.reach import Runtime, runtime
 from supervisor.cli.short_ids import do_with_id
 from supervisor.cli.words import one_line
 
@@ -21,11 +21,9 @@ def do_each(
     ids: Sequence[str],
     doing: Doing,
     outcome: Callable[[Mapping[str, Any]], str],
-    *,
-    patience_s: float = PATIENCE_S,
 ) -> int:
     """
-    Do it to every id of a `noun`; `outcome` words each answer, for which `patience_s` is waited.
+    Do it to every id of a `noun`; `outcome` words each answer.
 
     Gives the exit code of the first failure, 0 without one. A single id fails as every command does: by raising.
     """
@@ -33,7 +31,7 @@ def do_each(
 
     answers: list[Mapping[str, Any]] = []
     failures: list[int] = []
-    with runtime(invocation, patience_s=patience_s) as perdure:
+    with runtime(invocation) as perdure:
         for id_ in ids:
             try:
                 answers.append(do_with_id(perdure, noun, id_, partial(doing, perdure)))

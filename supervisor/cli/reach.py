@@ -6,6 +6,7 @@ and is served by the next one. It does not wait where nobody holds the state dir
 and that is told with exit code 3.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -49,6 +50,22 @@ class Rows(NamedTuple):
     rows: list[dict[str, Any]]
     more: bool
     """Whether there are more than were asked for."""
+
+
+def until_over(perdure: Runtime, method: str, /, **params: Any) -> Any:
+    """
+    Carry out a command that is answered when an agent has ended, which takes as long as its grace lets it.
+
+    Waits on for as long as somebody answers there at all: the command is repeated with its key, which changes nothing.
+    """
+    from supervisor.client import TimedOut
+
+    key = os.urandom(16).hex()
+    while True:
+        try:
+            return perdure.call(method, **params, idempotency_key=key)
+        except TimedOut:
+            perdure.call("runtime.ping")
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from supervisor.cli.starting import create_and_start
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] CMD... | DESCRIPTION")
 @click.option("--tool", metavar="NAME", help="Let this tool carry out DESCRIPTION, instead of running a command.")
 @click.option("--task", metavar="ID", shell_complete=task_id, help="Run a task that is there already.")
-@click.option("--cwd", metavar="DIR", help="Where it works (default: here).")
+@click.option("--cwd", metavar="DIR", help="Where it works (default: where the tool does, else here).")
 @click.option("--env", metavar="NAME=VALUE", multiple=True, help="A variable for it; NAME alone hands on ours.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="How long it may take.")
 @click.option("--max-attempts", type=click.IntRange(1), metavar="N", help="How often it is tried (a command: once).")
@@ -37,7 +37,8 @@ def run(invocation: Invocation, words: Sequence[str], tool: str | None, task: st
     """
     Run a command or a tool, and print what it prints.
 
-    Ends with the agent's exit code, with 128 and the number for a signal, and with 125 where Perdure itself failed.
+    Ends with the agent's exit code, with 128 and the number for a signal, with 127 for a command that is missing and
+    126 for one that cannot be executed, and with 125 where Perdure itself failed.
     The agent is Perdure's and not this terminal's: closing the terminal leaves it running, and Ctrl-C asks
     whether it is to be stopped. Where nobody can be asked, in a script, Ctrl-C stops it.
     """
@@ -83,6 +84,8 @@ def _starting(
         return lambda perdure: perdure.call("run.exec", argv=list(words), **params, **tries)
     if len(words) > 1:
         raise click.UsageError("a tool takes one DESCRIPTION: put it into quotes, behind all options")
+    if "cwd" not in settings:  # the tool may know a better place than the one where this was typed
+        params["called_from"] = params.pop("cwd")
     described = {"description": _description(words[0]), "tool": tool, "metadata": params, **tries}
     return lambda perdure: create_and_start(perdure, described).run
 

@@ -88,14 +88,16 @@ def exit_code(run: Run) -> int:
     The code that `perdure run` ends with: the agent's status, 128 and the number for a signal.
 
     0 is for success alone: an agent that was stopped and left with 0 gives 1; one that hung after its result and was
-    stopped for that has done its work, and gives 0. Where there is no status of an agent it is 125.
+    stopped for that has done its work, and gives 0. A command that is missing gives 127, one that cannot be executed
+    126, as shells, `env` and docker have it. Where there is no status of an agent otherwise it is 125.
     """
     if run.get("status") == "exited" and run.get("error") is None:
         return Exit.FINE
     if run.get("signal") is not None:
         return 128 + int(run["signal"])
     if run.get("exit_code") is None:
-        return Exit.PERDURE_FAILED
+        status = dig(run, "error", "exit_status")
+        return status if status in {126, 127} else Exit.PERDURE_FAILED
     return int(run["exit_code"]) or Exit.FAILED
 
 

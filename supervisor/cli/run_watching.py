@@ -20,7 +20,7 @@ from supervisor.cli import run_view
 from supervisor.cli.faults import Exit
 from supervisor.cli.interrupts import Interrupted, Interrupts
 from supervisor.cli.printing import Printer, Progress
-from supervisor.cli.reach import PAGE_ROWS
+from supervisor.cli.reach import PAGE_ROWS, until_over
 from supervisor.client.output import follow_output
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class _Watch:
 
     def _stop(self, run: Run) -> None:
         """Have it ended; what it prints meanwhile is printed afterwards. One that is over stays as it is."""
-        self._perdure.call("run.stop", id=run["id"])
+        until_over(self._perdure, "run.stop", id=run["id"])
 
 
 def _is_own(run: Run) -> bool:

@@ -44,6 +44,7 @@ def running(status: Status, health: Mapping[str, Any] | None, now: datetime) -> 
         pairs.append(("runs", scalar(runs)))
     if health is not None:
         pairs.append(("last save", _last_save(health, now)))
+    pairs += _alerts(status)
     if restarts := dig(status, "root", "restarts"):
         last = dig(status, "root", "last_error")
         pairs.append(
@@ -121,6 +122,7 @@ def healthy(health: Mapping[str, Any], now: datetime) -> Table:
     pairs: list[tuple[str, str | Cell]] = [("status", Cell(word, _MODES.get(word, PLAIN)))]
     for number, reason in enumerate(health.get("reasons") or ()):
         pairs.append(("" if number else "because", Cell(one_line(str(reason)), WARNING)))
+    pairs += _alerts(health)
     pairs += [
         ("directory", "there" if health.get("state_dir_exists") else Cell("missing", BAD)),
         ("writeable", "yes" if health.get("writeable") else Cell("no", BAD)),
@@ -138,6 +140,16 @@ def healthy(health: Mapping[str, Any], now: datetime) -> Table:
     if unwell:
         pairs.append(("actors", Cell(", ".join(f"{path} {state}" for path, state in unwell.items()), WARNING)))
     return facts(pairs)
+
+
+def _alerts(found: Mapping[str, Any]) -> list[tuple[str, str | Cell]]:
+    """A row for each alert that stands, with what to do about it."""
+    rows: list[tuple[str, str | Cell]] = []
+    for alert in found.get("alerts") or ():
+        style = BAD if alert.get("level") == "error" else WARNING
+        text = f"{scalar(alert.get('alert'))}: {scalar(alert.get('message'))}; {scalar(alert.get('hint'))}"
+        rows.append(("" if rows else "alerts", Cell(one_line(text), style)))
+    return rows
 
 
 def _journal(journal: Mapping[str, Any]) -> str:

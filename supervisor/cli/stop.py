@@ -9,7 +9,7 @@ from supervisor.cli.choices import run_id
 from supervisor.cli.each import do_each
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import PATIENCE_S
+from supervisor.cli.reach import until_over
 
 
 @command("stop", example="perdure stop 01a1fd99-6037-73d0-930e-f08bfe6d6489 --grace 30", data=True)
@@ -32,9 +32,8 @@ def stop(invocation: Invocation, ids: Sequence[str], grace_s: float | None) -> i
         invocation,
         "run",
         ids,
-        lambda perdure, id_: perdure.call("run.stop", id=id_, **given),
+        lambda perdure, id_: until_over(perdure, "run.stop", id=id_, **given),
         _outcome,
-        patience_s=PATIENCE_S + (grace_s or 0.0),
     )
 
 

@@ -11,7 +11,7 @@ from supervisor.cli.choices import JsonObject, json_or_text, task_id
 from supervisor.cli.each import do_each
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import runtime
+from supervisor.cli.reach import runtime, until_over
 from supervisor.cli.short_ids import do_with_id
 from supervisor.cli.starting import create_and_start
 from supervisor.cli.task_reading import get_task
@@ -119,7 +119,9 @@ def fail(invocation: Invocation, id: str, error: str, kind: str | None, lease: i
 def cancel(invocation: Invocation, ids: Sequence[str], reason: str | None) -> int:
     """Give up tasks; a running agent of one is stopped first."""
     given = _without_nothing({"reason": reason})
-    return do_each(invocation, "task", ids, lambda perdure, id_: perdure.call("task.cancel", id=id_, **given), _outcome)
+    return do_each(
+        invocation, "task", ids, lambda perdure, id_: until_over(perdure, "task.cancel", id=id_, **given), _outcome
+    )
 
 
 @command("reopen", example="perdure task reopen fix-login", data=True)
@@ -133,7 +135,7 @@ def reopen(invocation: Invocation, ids: Sequence[str]) -> int:
 @ids_argument
 def rm(invocation: Invocation, ids: Sequence[str]) -> int:
     """Remove tasks for good, their files included; a running agent of one is stopped first."""
-    return do_each(invocation, "task", ids, lambda perdure, id_: perdure.call("task.delete", id=id_), _outcome)
+    return do_each(invocation, "task", ids, lambda perdure, id_: until_over(perdure, "task.delete", id=id_), _outcome)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:

@@ -54,6 +54,7 @@ class State:
     backups_kept: int = _key(10, 1, 1000, live=True)
     journal_keep: int = _key(7, 0, 36_500, live=True)
     journal_bytes_max: int = _key(GIB, 64 * KIB, INT_MAX, live=True)
+    disk_reserve_bytes: int = _key(64 * MIB, 0, INT_MAX, live=True)
     segment_bytes_max: int = _key(64 * MIB, 4 * KIB, 4 * GIB)
     task_files_delay_s: float = _key(0.25, 0, 60)
 
@@ -127,6 +128,9 @@ class Runs:
     backoff_base_s: float = _key(1.0, 0, DAY_S, live=True)
     backoff_factor: float = _key(2.0, 1, 100, live=True)
     backoff_max_s: float = _key(300.0, 0, DAY_S, live=True)
+    keep_days: float = _key(30.0, 0, 36_500, live=True)
+    max: int = _key(10_000, 0, 100_000_000, live=True)
+    cgroups: bool = _key(default=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -162,6 +166,17 @@ class Health:
 
 
 @attrs.frozen(kw_only=True)
+class Alerts:
+    """When trouble is told, and whom."""
+
+    command: tuple[str, ...] = _key((), live=True)
+    timeout_s: float = _key(30.0, 0.01, 3600, live=True)
+    restarts: int = _key(5, 1, 1_000_000, live=True)
+    restarts_within_s: float = _key(60.0, 0.01, DAY_S, live=True)
+    lag_files: int = _key(10_000, 1, INT_MAX, live=True)
+
+
+@attrs.frozen(kw_only=True)
 class Config:
     """The whole configuration; `Config()` is the defaults. Frozen: who holds one may keep it."""
 
@@ -176,6 +191,7 @@ class Config:
     chaos: Chaos = attrs.field(factory=Chaos)
     log: Log = attrs.field(factory=Log)
     health: Health = attrs.field(factory=Health)
+    alerts: Alerts = attrs.field(factory=Alerts)
     tools: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """[tools.NAME] as written, judged and merged (`config.tools`); their names are the user's, so they are no keys."""
 
@@ -188,7 +204,7 @@ class Key:
     """Dotted: `state.path`."""
 
     kind: type
-    """bool, int, float, str or Path."""
+    """bool, int, float, str, Path, or tuple for a list of texts."""
 
     default: object
     one_of: tuple[str, ...]
@@ -243,7 +259,7 @@ def _declared() -> Iterator[Key]:
             words = get_args(field.type) if get_origin(field.type) is Literal else ()
             yield Key(
                 name=f"{section}.{field.name}",
-                kind=str if words else field.type,
+                kind=str if words else get_origin(field.type) or field.type,
                 default=field.default,
                 one_of=words,
                 bounds=field.metadata["bounds"],

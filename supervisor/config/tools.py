@@ -7,6 +7,7 @@ the runs actor works with.
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
@@ -53,6 +54,25 @@ class _Tool(msgspec.Struct, forbid_unknown_fields=True):
 def tools_of(tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) -> dict[str, Tool]:
     """Return the tools by name; `environ` is where the variables of `pass_env` are taken from."""
     return {name: _tool(name, msgspec.convert(dict(table), _Tool), environ) for name, table in tables.items()}
+
+
+def not_installed(tools: Mapping[str, Tool], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the tools whose command cannot be found, with it; agents get the PATH of `environ` unless a tool has one.
+
+    A command that only the task knows, or that is meant from its working directory, cannot be judged before.
+    """
+    found: dict[str, str] = {}
+    for name, tool in sorted(tools.items()):
+        command = tool.argv[0]
+        is_known = _words_in_braces(command) == [] and ("/" not in command or command.startswith("/"))
+        if is_known and shutil.which(command, path=tool.env.get("PATH", environ.get("PATH"))) is None:
+            found[name] = command
+    return found
+
+
+def told(missing: Mapping[str, str]) -> str:
+    """Return what is not installed in words: `CODEX (codex), NANOCODER (nanocoder)`."""
+    return ", ".join(f"{name} ({command})" for name, command in missing.items())
 
 
 def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ A function here gives the value to keep, or raises `Unfit` with the reason. Noth
 """
 
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from supervisor.config.schema import Key
@@ -23,6 +24,7 @@ _KINDS: Mapping[type, str] = {
     float: "a number",
     str: "text",
     Path: "a path as text",
+    tuple: "a list of texts",
     dict: "a table",
     list: "a list",
 }
@@ -43,6 +45,8 @@ def checked(key: Key, value: object, directory: Path) -> object:
             return absolute(str(value), directory)
         if isinstance(value, str):
             return absolute(value, directory)
+    elif key.kind is tuple and isinstance(value, list | tuple):
+        return _texts(value)
     elif key.kind is float and type(value) in (int, float):
         return _within(key, float(value))  # type: ignore[arg-type] # the line above has looked
     elif type(value) is key.kind:
@@ -65,7 +69,24 @@ def read(key: Key, text: str, directory: Path) -> object:
             if isinstance(error, Unfit):
                 raise
             raise Unfit(f"must be {_KINDS[key.kind]}, is {_shown(text)}") from None
+    if key.kind is tuple:
+        return _words(text)
     return checked(key, text, directory)
+
+
+def _texts(value: Sequence[object]) -> tuple[str, ...]:
+    for text in value:
+        if not isinstance(text, str) or not text or "\0" in text:
+            raise Unfit(f"must be a list of texts, each with something in it, holds {_named(text)}")
+    return tuple(str(text) for text in value)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """A list where only text can be given: words, quoted as for a shell."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise Unfit(f"cannot be taken apart into words: {error}") from None
 
 
 def _refuse_undecodable(text: str) -> None:

@@ -7,11 +7,13 @@ for); whatever cannot be sent at once waits until its socket takes more. How a c
 the client closes       what it sent completely is carried out; replies it can no longer read are dropped
 its framing is broken   the error is sent after the answers to everything before, then it is closed
 it does not read        closed when more than `unsent_bytes_max` waits for it
+sending to it fails     it gets an end of file; what it sent completely is carried out
 ======================  ==============================================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Final
 
@@ -173,6 +175,7 @@ class Pump:
                 return
             except OSError:  # the client is gone: its commands are carried out, its replies have no reader
                 connection.silence()
+                _hang_up(peer.socket)
                 return
             self._observer.sent(size_bytes)
             connection.sent(size_bytes)
@@ -246,3 +249,9 @@ class Pump:
         if peer.watched and self._readiness is not None:
             self._readiness.unregister(peer.descriptor)
         peer.watched = False
+
+
+def _hang_up(client: socket.socket) -> None:
+    """Say that no reply will come: a client that is there after all (the kernel was out of memory) connects anew."""
+    with contextlib.suppress(OSError):  # it is gone, as nearly always
+        client.shutdown(socket.SHUT_WR)

@@ -6,6 +6,8 @@ runtime gets it for `runtime.status`. `Phase` is what a reader sees; it decides 
 """
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
@@ -18,6 +20,10 @@ from supervisor.root.lock import LockRecord, StateLock, now_text
 from supervisor.root.notify import Notifier
 
 _log: Final = get_logger("supervision:root")
+
+
+RESTARTS_KEPT: Final = 100
+"""Moments of restarts that the runtime is told: what it may call a storm."""
 
 
 class Phase(StrEnum):
@@ -59,6 +65,7 @@ class Board:
         self._notifier = notifier
         self._tell_runtime = tell_runtime
         self._refused_by_disk = False
+        self._restarts_at_s: deque[float] = deque(maxlen=RESTARTS_KEPT)
         self.shown = Shown(since=now_text())
 
     def show(self, **changes: Any) -> None:
@@ -68,6 +75,8 @@ class Board:
         shown = evolve(self.shown, **changes)
         if shown == self.shown:
             return
+        if shown.restarts > self.shown.restarts:
+            self._restarts_at_s.append(time.monotonic())
         self.shown = shown
         self._publish()
         self._notifier.status(self.sentence())
@@ -82,7 +91,14 @@ class Board:
             "standby": shown.standby_pid,
             "host": shown.host_pid,
         }
-        return Root(pids=pids, restarts=shown.restarts, last_error=shown.last_error, phase=shown.phase)
+        now_s = time.monotonic()
+        return Root(
+            pids=pids,
+            restarts=shown.restarts,
+            last_error=shown.last_error,
+            phase=shown.phase,
+            restart_ages_s=tuple(now_s - at_s for at_s in self._restarts_at_s),
+        )
 
     def sentence(self) -> str:
         """The same for people."""

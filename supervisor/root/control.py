@@ -78,6 +78,8 @@ class Root(_Message, frozen=True):
     restarts: int
     last_error: str | None
     phase: str
+    restart_ages_s: tuple[float, ...] = ()
+    """How many seconds ago the newest restarts of the runtime were."""
 
 
 class Ready(_Message, frozen=True):

@@ -273,6 +273,7 @@ class RootDesk:
                 environment=self._held.environment,
                 state_path=self._held.state_path,
                 umask=self._umask,
+                cgroups=self._config.runs.cgroups,
                 heartbeat_s=wanted.heartbeat_s,
                 hung_after_s=wanted.hung_after_s,
                 spared_pids=lambda: [life.pid for life in self._lives if life.pid is not None],

@@ -44,6 +44,8 @@ class HostLaunch:
     state_path: Path
     umask: int
     """For agents."""
+    cgroups: bool
+    """Whether agents get control groups of their own, where that is possible."""
     heartbeat_s: float
     hung_after_s: float
     spared_pids: Callable[[], Iterable[int]]
@@ -88,7 +90,9 @@ class HostLife:
         self._theirs.close()
         self._output.close_writer()
         self._launch.show_pid(process.pid)
-        self._say(encode(Serve(place=self._place, heartbeat_s=self._launch.heartbeat_s, umask=self._launch.umask)))
+        launch = self._launch
+        serve = Serve(place=self._place, heartbeat_s=launch.heartbeat_s, umask=launch.umask, cgroups=launch.cgroups)
+        self._say(encode(serve))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._output.relay)
             nursery.start_soon(self._listen, context)
@@ -145,7 +149,8 @@ class HostLife:
         for news in self._frames.messages(TO_ROOT):
             self.pulse.beat(trio.current_time())
             match news:
-                case Here(pid=pid):
+                case Here(pid=pid, cgroups=cgroups, limits_memory=limits_memory):
+                    _log.info("the agent host serves", pid=pid, cgroups=cgroups, limits_memory=limits_memory)
                     context.ready({"pid": pid})
                     self._doors.host_is(self)
                 case DoorClosed(number=number):

@@ -35,6 +35,11 @@ class Echo(StrEnum):
     NONE = "none"
 
 
+def perdure_argv() -> tuple[str, ...]:
+    """The command that runs this very installation's command line; a command's name and options are added to it."""
+    return _argv("supervisor")
+
+
 def runtime_argv() -> tuple[str, ...]:
     """The command that runs the runtime; `--control-fd N` is added to it."""
     return _argv(RUNTIME_MODULE)

@@ -88,7 +88,7 @@ class AgentsLink:
         while True:
             await trio.lowlevel.wait_readable(self._doors)
             try:
-                data, descriptors, _, _ = socket.recv_fds(self._doors, 1, 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+                data, descriptors, _, _ = socket.recv_fds(self._doors, 1, 1)
             except BlockingIOError:
                 continue
             except OSError:

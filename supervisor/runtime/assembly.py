@@ -2,7 +2,8 @@
 
     runtime ── one_for_one
        ├── core ── rest_for_one: writer, then domain ── one_for_one: tasks, sessions, runs, events, reports, autosave
-       └── gateway
+       ├── gateway
+       └── alerts
 
 Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions,
 the gateway's connections. What a crash may take is made anew by the `run` function of each child.
@@ -53,6 +54,8 @@ from supervisor.gateway.observer import Tally
 from supervisor.logs import get_logger
 from supervisor.parsers import parser_of
 from supervisor.runtime.agents_link import AgentsLink
+from supervisor.runtime.alerts.command import AlertCommand
+from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.methods import local_methods
 from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.runtime.office import Office
@@ -140,6 +143,16 @@ class Assembly:
         self.link = _link(birth.doors, self._refs["runs"])
         self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of)
         metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
+        self.alerts = AlertWatch(
+            ledger=self.ledger,
+            clock=clock,
+            config=lambda: self.office.config,
+            event_lag=metrics.event_lag,
+            tell=self._refs["events"].tell,
+            command=AlertCommand(get_logger("supervision:alerts"), os.environ),
+            log=get_logger("supervision:alerts"),
+        )
+        metrics.alerts = self.office.alerts = self.alerts
         self.gateway = Gateway(
             listener=birth.listener,
             actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
@@ -228,7 +241,8 @@ class Assembly:
         writer = self._child("writer", self._writer_run, start_within_s=math.inf)
         core = supervise(name="core", strategy=Strategy.REST_FOR_ONE, children=(writer, domain))
         gateway = self._child("gateway", self.gateway.run)
-        children = (core, gateway) if self.link is None else (self._child("agents_link", self._link_run), core, gateway)
+        link = () if self.link is None else (self._child("agents_link", self._link_run),)
+        children = (*link, core, gateway, self._child("alerts", self.alerts.run))
         return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=children)
 
     def _child(self, name: str, run: Callable[[ChildContext], Any], start_within_s: float = 60.0) -> ChildSpec:
@@ -306,6 +320,8 @@ def run_rules(config: Config, state_path: Path) -> RunRules:
         backoff_base_s=config.runs.backoff_base_s,
         backoff_factor=config.runs.backoff_factor,
         backoff_max_s=config.runs.backoff_max_s,
+        keep_days=config.runs.keep_days,
+        runs_max=config.runs.max,
         tools=tools_of(config.tools, os.environ),
         env={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
         cwd=str(state_path.parent),
@@ -332,6 +348,7 @@ def storage_settings(config: Config) -> StorageSettings:
         backups_kept=config.state.backups_kept,
         journal_keep_s=config.state.journal_keep * DAY_S,
         journal_bytes_max=config.state.journal_bytes_max,
+        disk_reserve_bytes=config.state.disk_reserve_bytes,
         segment_bytes_max=config.state.segment_bytes_max,
     )
 

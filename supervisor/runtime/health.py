@@ -66,6 +66,8 @@ async def health(office: Office) -> dict[str, Any]:
         "watchdog": {"heartbeat_s": office.config.supervisor.heartbeat_s, "root": office.root.get("phase")},
         "quarantine_count": disk.get("quarantine_count"),
         "save_failures": ledger.save_failures,
+        "disk_reserve_bytes": None if ledger.room is None else ledger.room.reserve_bytes,
+        "alerts": office.standing_alerts,
     }
 
 
@@ -101,6 +103,11 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
         yield f"the last snapshot could not be written: {office.ledger.save_problem}"
     if office.ledger.files_problem is not None:
         yield f"files behind the journal could not be written: {office.ledger.files_problem}"
+    if office.ledger.backup_problem is not None:
+        yield f"the backups could not be put in order: {office.ledger.backup_problem}"
+    room = office.ledger.room
+    if room is not None and room.access_problem is not None:
+        yield room.access_problem
     if office.ledger.files_backlog > BACKLOG_MAX:
         yield f"{office.ledger.files_backlog} files lag behind the journal"
     if office.ledger.recovery.get("corrupted"):

@@ -16,6 +16,8 @@ from actors.messages.proposal import Live
 from actors.model.errors import IncompatibleVersion, InvalidParams, PerdureError
 from supervisor import __version__
 from supervisor.config import from_wire
+from supervisor.config.schema import Config
+from supervisor.config.tools import not_installed, told, tools_of
 from supervisor.logs import configure_to_stream, get_logger, select
 from supervisor.root.control import (
     GaveUp,
@@ -69,13 +71,15 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
         root_pid=hello.root_pid,
         started_at=hello.started_at,
         version=__version__,
-        doors=None if hello.doors_fd is None else socket.socket(fileno=hello.doors_fd),
+        doors=_doors(hello.doors_fd),
     )
     try:
         lock = WriterLock.acquire(state_path)
     except WriterStillThere as error:
         _log.error("cannot write", problem=error.message, next=error.hint)
         return ExitCode.STORAGE_UNAVAILABLE
+    if birth.incarnation == 1:
+        _tell_of_missing_tools(config)
     runtime = Runtime(link, birth)
     try:
         return trio.run(runtime.run, restrict_keyboard_interrupt_to_checkpoints=True)
@@ -83,6 +87,21 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
         # A thread that is still in a system call may write yet: then the lock goes with the process, and not before.
         if runtime.writes_no_more(JOIN_WITHIN_S):
             lock.release()
+
+
+def _tell_of_missing_tools(config: Config) -> None:
+    """Say once which tools could not begin an agent here: a hint for whoever wonders, and no error."""
+    missing = not_installed(tools_of(config.tools, os.environ), os.environ)
+    if missing:
+        _log.info("tools are configured whose command is not installed", tools=told(missing))
+
+
+def _doors(inherited_fd: int | None) -> socket.socket | None:
+    """Return the way that connections with the agent host come; nothing that this process starts inherits it."""
+    if inherited_fd is None:
+        return None
+    os.set_inheritable(inherited_fd, False)  # noqa: FBT003  the system call's own argument
+    return socket.socket(fileno=inherited_fd)
 
 
 class Runtime:
@@ -171,6 +190,7 @@ class Runtime:
                         "last_error": root.last_error,
                         "phase": root.phase,
                     }
+                    self._assembly.alerts.processes_restarted(root.restart_ages_s)
                 case Reload() as reload:
                     self._reloaded(reload)
                 case ReloadRefused(message=message):
@@ -202,6 +222,7 @@ class Runtime:
                 events.tell(Live("actor:crashed", {"actor": gone.path, "reason": gone.reason, **crash}, recorded=True))
             case ChildRestarting() as again:
                 self._assembly.office.metrics.restarts[again.path] += 1
+                self._assembly.alerts.restarted()
                 _log.warning("an actor is restarted", actor=again.path, delay_s=again.delay_s, with_it=again.with_it)
             case ChildReady(incarnation=incarnation) as ready if incarnation > 1:
                 events.tell(Live("actor:restarted", {"actor": ready.path, "incarnation": incarnation}, recorded=True))

@@ -60,6 +60,7 @@ def status(office: Office) -> dict[str, Any]:
         "socket": office.socket_path,
         "mode": ledger.mode.value,
         "reasons": ledger.reasons,
+        "alerts": office.standing_alerts,
         "seq": tables.seq,
         "epoch": ledger.epoch,
         "started_at": office.started_at,

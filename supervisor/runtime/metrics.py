@@ -19,6 +19,7 @@ from actors.kernel.mailbox import Mailbox
 from actors.ledger import Ledger
 from actors.model.task import STATUSES
 from supervisor.gateway.observer import Tally
+from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.distribution import Distribution
 
 SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -37,6 +38,7 @@ class RuntimeMetrics:
         """Kind → {files, bytes}, as the directory was last seen."""
         self.event_lag: Callable[[], int] = lambda: 0
         """How many lines the subscriber who is furthest behind has not got."""
+        self.alerts: AlertWatch | None = None
         self._tally = tally
         self._ledger = ledger
         self._mailboxes = mailboxes
@@ -147,11 +149,25 @@ class RuntimeMetrics:
         yield _gauge("perdure_files_backlog", "Files to be written behind the journal", ledger.files_backlog)
         yield _gauge("perdure_journal_bytes", "Bytes of journal", ledger.journal.get("bytes", 0))
         yield _gauge("perdure_journal_segments", "Segments of the journal", ledger.journal.get("segments", 0))
+        yield from self._alerts()
         tries = self._saves + self._save_failures
         yield CounterMetricFamily("perdure_save_failures", "Snapshots that could not be written", self._save_failures)
         yield _gauge(
             "perdure_save_failure_rate", "Failed snapshots of all", self._save_failures / tries if tries else 0
         )
+
+    def _alerts(self) -> Families:
+        standing = GaugeMetricFamily("perdure_alert", "Whether an alert stands", labels=["alert"])
+        raised = CounterMetricFamily("perdure_alerts_raised", "How often an alert was raised", labels=["alert"])
+        if self.alerts is not None:
+            now = {alert.name for alert in self.alerts.standing.alerts()}
+            for name in self.alerts.standing.names:
+                standing.add_metric([name], float(name in now))
+                raised.add_metric([name], self.alerts.raised[name])
+        yield from (standing, raised)
+        if self._ledger.room is not None:
+            yield _gauge("perdure_disk_free_bytes", "Bytes free on the disk", self._ledger.room.free_bytes)
+            yield _gauge("perdure_disk_reserve_bytes", "Bytes kept free", self._ledger.room.reserve_bytes)
 
 
 class _Looking:

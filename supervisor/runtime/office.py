@@ -18,6 +18,7 @@ from actors.model.tables import decode_run
 from supervisor.agents.tree_of import started_of
 from supervisor.config.schema import Config
 from supervisor.gateway.observer import Tally
+from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.tree.supervisor import Supervisor
 
@@ -53,6 +54,12 @@ class Office:
     disk: dict[str, Any] = attrs.field(factory=dict)
     """What the directory held when somebody last looked (`health.look_at_disk`)."""
     looked_at_s: float = float("-inf")
+    alerts: AlertWatch | None = None
+
+    @property
+    def standing_alerts(self) -> list[dict[str, Any]]:
+        """The alerts that stand."""
+        return [] if self.alerts is None else self.alerts.shown()
 
     @property
     def pids(self) -> dict[str, int | None]:

@@ -35,15 +35,16 @@ class Stage:
         self.state_path = folder / "coding-agent-state"
         self.records = folder / "records"
         self.records.mkdir()
-        self._folder = folder
+        self.folder = folder
         self._root: subprocess.Popen[bytes] | None = None
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._hired = 0
 
     def start(self) -> dict[str, Any]:
         """Start Perdure and wait until it serves; return what it says when ready."""
         read_end, write_end = os.pipe()
         try:
-            with (self._folder / "stderr.log").open("ab") as errors:
+            with (self.folder / "stderr.log").open("ab") as errors:
                 self._root = subprocess.Popen(
                     [*self.command("up"), "--ready-fd", str(write_end)],
                     pass_fds=(write_end,),
@@ -51,14 +52,14 @@ class Stage:
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
                     env={**os.environ, **self.environment},
-                    cwd=self._folder,
+                    cwd=self.folder,
                 )
         finally:
             os.close(write_end)
         with os.fdopen(read_end, encoding="utf-8") as ready:
             line = ready.readline()
         if not line:
-            tail = (self._folder / "stderr.log").read_text(errors="replace")[-2000:]
+            tail = (self.folder / "stderr.log").read_text(errors="replace")[-2000:]
             raise RuntimeError(f"Perdure did not start:\n{tail}")
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -73,6 +74,11 @@ class Stage:
         if self._root is None:
             raise RuntimeError("nothing runs")
         return self._root.pid
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a root was started and not ended since."""
+        return self._root is not None
 
     def stop(self) -> int:
         """Stop Perdure in order; return its exit code."""
@@ -111,18 +117,19 @@ class Stage:
             client.call("task.create", id=f"probe-{name}", description="is anybody there?", tool="PROBE")
         return time.monotonic() - begun_s
 
-    def hire(self, module: str, number: int) -> None:
-        """Start worker processes: `python -m MODULE STATE_PATH RECORD_FILE NAME` each."""
-        for n in range(number):
-            name = f"w{len(self._workers) + n}"
+    def hire(self, module: str, number: int, *arguments: str) -> None:
+        """Start worker processes: `python -m MODULE STATE_PATH RECORD_FILE NAME ARGUMENTS…` each."""
+        for _ in range(number):
+            name = f"w{self._hired}"
+            self._hired += 1
             argv = [sys.executable, "-m", module, str(self.state_path)]
-            with (self._folder / f"{name}.log").open("ab") as errors:
+            with (self.folder / f"{name}.log").open("ab") as errors:
                 self._workers.append(
                     subprocess.Popen(
-                        [*argv, str(self.records / f"{name}.jsonl"), name],
+                        [*argv, str(self.records / f"{name}.jsonl"), name, *arguments],
                         stdin=subprocess.PIPE,
                         stderr=errors,
-                        cwd=self._folder,
+                        cwd=self.folder,
                     )
                 )
 
@@ -134,8 +141,16 @@ class Stage:
         failed = [worker.pid for worker in self._workers if worker.wait(STOP_WITHIN_S) != 0]
         self._workers.clear()
         if failed:
-            logs = "\n".join(log.read_text(errors="replace")[-1000:] for log in self._folder.glob("w*.log"))
+            logs = "\n".join(log.read_text(errors="replace")[-1000:] for log in self.folder.glob("w*.log"))
             raise RuntimeError(f"{len(failed)} workers failed:\n{logs}")
+
+    def kill_worker(self, place: int) -> None:
+        """Kill one of the workers with -9, counted round; what it has not written down was not acknowledged."""
+        worker = self._workers.pop(place % len(self._workers))
+        worker.kill()
+        worker.wait()
+        if worker.stdin is not None:
+            worker.stdin.close()
 
     def wait_for_records(self, number: int) -> None:
         """Wait until the workers have had so many more acknowledgements."""

@@ -105,12 +105,18 @@ _SESSIONS: Final = (
            example=_SESSION_ID),
     _session("session.rename", sessions.SessionRename, "give a session another title", title="Logging in"),
     Method("session.list", sessions.SessionList, "sessions", "read sessions, page by page", "{sessions, next_cursor}"),
+    Method("session.find", sessions.SessionFind, "sessions", "find sessions by what is known of them", "{sessions}",
+           example={"external_id": "session_1704067200001", "limit": 10}),
     _session("session.close", sessions.SessionClose, "say that a session is over", outcome="done"),
     Method(
         "session.delete", sessions.SessionDelete, "sessions", "move a session into the archive", "{id, deleted}",
         mutates=True, example=_SESSION_ID,
     ),
     _session("session.restore", sessions.SessionRestore, "bring a deleted session back"),
+    Method(
+        "session.put", sessions.SessionPut, "sessions", "record a session that somebody else keeps", "the session",
+        Session, mutates=True, example={"session": {"id": "session_1704067200001", "title": "Login"}},
+    ),
 )  # fmt: skip
 
 _RECORDS: Final = (

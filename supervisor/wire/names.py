@@ -23,6 +23,7 @@ MUTATING: Final = frozenset(
         "session.create",
         "session.delete",
         "session.load",
+        "session.put",
         "session.rename",
         "session.restore",
         "session.save",

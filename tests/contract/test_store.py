@@ -258,6 +258,25 @@ def test_a_deleted_session_is_in_the_archive_and_comes_back_with_its_messages(dr
     assert driver.store.read_archived(SESSION) is None
 
 
+def test_a_deleted_session_is_whole_when_what_was_written_just_before_comes_again(bench: Bench, driver: Driver) -> None:
+    """The watermark of the files lies between its first messages and its last when Perdure dies after the deletion."""
+    driver.commit(session_created(messages=["one"]))
+    driver.settle_files()
+    driver.save()
+    driver.commit(session_appended(2, 2, ["two"]))
+    driver.commit(session_deleted(3))
+    driver.write_files()
+    driver = restarted(bench, driver)
+    driver.settle_files()
+    found = driver.store.read_archived(SESSION)
+    assert found is not None
+    row, name = found
+    driver.commit(Fact(op="session.restored", id=SESSION, rev=4, data={**json.loads(row), "rev": 4, "archive": name}))
+    driver.settle_files()
+    page = driver.store.read_messages(SESSION, 0, 10)
+    assert [json.loads(message) for message in page.messages] == ["one", "two"]
+
+
 def test_a_session_that_never_was_is_not_in_the_archive(driver: Driver) -> None:
     assert driver.store.read_archived(SESSION) is None
 

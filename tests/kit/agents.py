@@ -291,8 +291,11 @@ class RunningHost:
 
 
 @contextlib.contextmanager
-def running_host(folder: Path, *, heartbeat_s: float = 3600.0) -> Iterator[RunningHost]:
-    """Start a host as the root does; end it by closing its channel, and see that nothing is left."""
+def running_host(folder: Path, *, heartbeat_s: float = 3600.0, cgroups: bool = False) -> Iterator[RunningHost]:
+    """Start a host as the root does; end it by closing its channel, and see that nothing is left.
+
+    Without control groups unless they are asked for: what holds without them must hold where there are some, too.
+    """
     ours, theirs = socket.socketpair()
     place = place_of(folder)
     errors = folder / "host-errors.txt"
@@ -306,7 +309,7 @@ def running_host(folder: Path, *, heartbeat_s: float = 3600.0) -> Iterator[Runni
             start_new_session=True,
         )
     host = RunningHost(process, ours, place, errors)
-    ours.sendall(encode(control.Serve(place=place, heartbeat_s=heartbeat_s)))
+    ours.sendall(encode(control.Serve(place=place, heartbeat_s=heartbeat_s, cgroups=cgroups)))
     try:
         yield host
     finally:

@@ -10,17 +10,21 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from actors.decisions.decision import Rules
 from actors.decisions.runs_ends import Ending, ended
 from actors.decisions.runs_life import dropped, end_asked, identified, order, reported, started
+from actors.decisions.runs_retention import overdue
 from actors.messages import records as record
 from actors.messages import runs as ask
 from actors.messages import tasks as task
+from actors.model.stamps import later
 from actors.running.parsing import Reported
 from actors.running.rules import RunRules
 from actors.running.tools import Limits, Tool
 from actors.storage.journal_decoding import encode_body
-from tests.kit.decided import Bench
+from tests.kit.decided import START, Bench
 from tests.kit.decided_runs import own
 
 JOURNAL: Final = "runs.journal.jsonl"
@@ -32,6 +36,9 @@ TALKER: Final = Tool(
     resume=("talk", "again", "{session_id}"),
     limits=Limits(wall_s=60.0),
 )
+
+
+AGED: Final = Rules(runs=RunRules(keep_days=30.0))
 
 
 def lives() -> Bench:
@@ -58,6 +65,8 @@ def lives() -> Bench:
     bench.do(task.TaskCancel(id=overtaken["task_id"]))
     own(bench, dropped, run_id=overtaken["id"])
     bench.do(record.RunPut(run=record.WholeRun(id="foreign", status="exited", exit_code=0)))
+    bench.do(record.RunPut(run=record.WholeRun(id="aged", status="exited", ended_at=later(START, -31 * 86_400.0))))
+    bench.commit(*overdue(bench.draft(), attrs.evolve(bench.at, rules=AGED), None).decision.facts)
     return bench
 
 

@@ -90,6 +90,8 @@ class MoodyDisk(Disk):
     def __init__(self, root: Path) -> None:
         super().__init__()
         self.deeds: list[Deed] = []
+        self.free_bytes: int | None = None
+        """How much room the disk says it has; None: as much as there is."""
         self._root = root
         self._moods: list[Mood] = []
         self._paths: dict[int, str] = {}
@@ -121,6 +123,7 @@ class MoodyDisk(Disk):
             if isinstance(mood, Gate):
                 mood.open()
         self._moods.clear()
+        self.free_bytes = None
 
     def note(self, call: str, path: str) -> None:
         """Write down a deed of somebody else's, such as an answer."""
@@ -131,6 +134,9 @@ class MoodyDisk(Disk):
         return [deed for deed in self.deeds if deed.call == call and where in deed.path and not deed.refused]
 
     # The calls
+
+    def disk_free_bytes(self, path: Path) -> int:
+        return super().disk_free_bytes(path) if self.free_bytes is None else self.free_bytes
 
     def open(self, path: Path, flags: int, *, links_max: int = 1) -> int:
         creates = bool(flags & os.O_CREAT) and not os.path.lexists(path)

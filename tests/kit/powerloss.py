@@ -28,6 +28,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from tests.kit import tally
 from tests.kit.disks import (
     ROOT_INODE,
     Enter,
@@ -247,6 +248,7 @@ def judge(trace: Trace, check: Check, seed: int = 0, *, states_max: int | None =
     with scratch() as parent:
         for state in states:
             count += 1
+            tally.count("crash states")
             directory = parent / f"{count}"
             directory.mkdir()
             try:

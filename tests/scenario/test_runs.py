@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.model.errors import Conflict
+from supervisor.cli.reach import until_over
 from tests.kit.perdure import Perdure, eventually
+from tests.kit.whole_runs import RESTLESS, over, running
 
 COUNTER = """
 import sys, time, os
@@ -19,32 +21,6 @@ for number in range(400):
     time.sleep(0.005)
 sys.exit(7 if "fail" in sys.argv else 0)
 """
-
-OVER = {"exited", "interrupted", "cancelled", "timed_out", "failed_to_start"}
-
-RESTLESS = {"supervisor__process_restarts_max": "1000", "supervisor__backoff_max_s": "0.05"}
-
-
-def over(whole: Perdure, run_id: str) -> dict[str, Any]:
-    """Wait for a run's end."""
-
-    def ended() -> Any:
-        run = whole.call("run.get", id=run_id)
-        return run if run["status"] in OVER else None
-
-    run: dict[str, Any] = eventually(ended, f"run {run_id} is over")
-    return run
-
-
-def running(whole: Perdure, run_id: str) -> dict[str, Any]:
-    """Wait until a run has its agent."""
-
-    def begun() -> Any:
-        run = whole.call("run.get", id=run_id)
-        return run if run["status"] == "running" else None
-
-    run: dict[str, Any] = eventually(begun, f"run {run_id} is running")
-    return run
 
 
 def crashed(whole: Perdure) -> bool:
@@ -104,6 +80,29 @@ def test_the_death_of_the_agent_host_is_an_interruption_and_the_task_is_tried_ag
     assert running(whole, again["id"])["attempt"] == 1
     assert whole.call("run.stop", id=again["id"], grace_s=1)["status"] == "cancelled"
     assert whole.call("task.get", id=made["task_id"])["status"] == "cancelled"
+
+
+def test_a_start_tells_which_tools_are_not_installed(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "tools.toml").write_text('[tools.NOWHERE]\nargv = ["no-such-agent"]\n')
+    whole: Perdure = make(config=str(tmp_path / "tools.toml"), **RESTLESS)
+    whole.start()
+    whole.kill_runtime()
+    whole.call("runtime.ping")
+    (line,) = [line for line in whole.log() if "not installed" in line["event"]]
+    assert "NOWHERE (no-such-agent)" in line["tools"]
+    assert line["level"] == "info"
+
+
+def test_an_end_that_takes_longer_than_a_call_may_is_waited_for(make: Any) -> None:
+    whole: Perdure = make()
+    whole.start()
+    made = whole.call("run.exec", argv=["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"])
+    running(whole, made["id"])
+    eventually(lambda: whole.call("run.output", id=made["id"])["data"] == "deaf\n", "it ignores SIGTERM")
+    with whole.client() as client:
+        client.timeout_s = 0.5
+        over = until_over(client, "run.stop", id=made["id"], grace_s=2)
+    assert (over["status"], over["signal"]) == ("cancelled", signal.SIGKILL)
 
 
 def test_status_names_the_agents_that_live_and_no_others(make: Any) -> None:

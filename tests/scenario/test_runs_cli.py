@@ -107,10 +107,29 @@ def test_it_works_here_with_what_it_is_given(shell: Shell) -> None:
     assert (code, out.decode().splitlines()) == (0, [str(shell.whole.folder.resolve()), "a b"])
 
 
-def test_what_cannot_start_ends_with_125_and_says_why(shell: Shell) -> None:
-    code, out, err = shell.run("run", "no-such-command-here")
-    assert (code, out) == (125, b"")
-    assert b"could not start: the command no-such-command-here is missing" in err
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        (
+            ["no-such-command-here"],
+            127,
+            b"could not start: the command no-such-command-here is missing: not found",
+        ),
+        (["./plain"], 126, b"could not start: ./plain cannot be started: Permission denied"),
+        (["./orphan"], 127, b"the program that its first line names is missing"),
+        (["--cwd", "/no/such", "true"], 125, b"the working directory /no/such cannot be entered"),
+    ],
+)
+def test_what_cannot_start_ends_as_it_would_in_a_shell_and_says_why(
+    shell: Shell, command: list[str], code: int, reason: bytes
+) -> None:
+    (shell.whole.folder / "plain").write_text("no program")
+    (shell.whole.folder / "orphan").write_text("#!/no/such/interpreter\n")
+    (shell.whole.folder / "orphan").chmod(0o755)
+    found, out, err = shell.run("run", *command)
+    assert (found, out) == (code, b"")
+    assert reason in err
+    assert err.count(b"\n") == 1
 
 
 def test_attempts_are_followed_until_one_succeeds(shell: Shell, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.perdure import Perdure, eventually
-from tests.scenario.test_runs import OVER, RESTLESS, running
+from tests.kit.whole_runs import OVER, RESTLESS, running
 
 VENDOR = """
 import json, os, sys, time

@@ -27,6 +27,7 @@ COMMANDS = [
     *(["session", name] for name in SESSION_COMMANDS),
     *([name] for name in ("up", "down", "status", "health", "metrics", "actors", "events", "save", "backups")),
     *([name] for name in ("doctor", "rebuild", "migrate", "rollback", "clean", "demo", "version")),
+    *(["import"], ["export", "nanocoder"], ["export", "archive"]),
     ["config", "show"],
     ["config", "check"],
 ]

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from actors.decisions.batch import Step, Steps
+from actors.decisions.decision import Rules
 from actors.messages import runs as ask
 from actors.messages import sessions as session
 from actors.messages import tasks as task
 from actors.model.errors import Conflict, InvalidParams, InvalidTransition, NotFound
+from actors.running.rules import RunRules
+from actors.running.tools import Tool
 from tests.kit.decided import Bench
 from tests.kit.decided_runs import RULES, a_run, row
 
@@ -34,6 +37,29 @@ def test_a_template_is_filled_and_its_session_known_beforehand(bench: Bench) -> 
     bench.do(task.TaskCreate(id="t", description="{task_id}", tool="TALKER"))
     run = bench.do(ask.RunStart(task_id="t"))
     assert run["argv"] == ["talk", run["vendor_session_id"], "{task_id}", "t"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "of_tool", "in_session", "expected"),
+    [
+        ({"cwd": "/task", "called_from": "/typed"}, "/tool", True, "/task"),
+        ({"called_from": "/typed"}, "/tool", True, "/tool"),
+        ({"called_from": "/typed"}, None, True, "/typed"),
+        ({}, None, True, "/session"),
+        ({}, None, False, "/state"),
+        ({"cwd": "below"}, "/tool", True, "/state/below"),
+        ({}, "../beside", False, "/beside"),
+    ],
+)
+def test_the_task_says_where_it_works_then_the_tool_then_who_typed_it_then_its_session(
+    metadata: dict[str, str], of_tool: str | None, in_session: bool, expected: str
+) -> None:
+    tool = Tool(name="T", argv=("t",), cwd=of_tool)
+    bench = Bench(rules=Rules(runs=RunRules(tools={"T": tool}, cwd="/state")))
+    made = bench.do(session.SessionCreate(title="s", provider="p", model="m", working_directory="/session"))
+    session_id = made["id"] if in_session else None
+    bench.do(task.TaskCreate(id="t", description="d", tool="T", session_id=session_id, metadata=metadata))
+    assert bench.do(ask.RunStart(task_id="t"))["cwd"] == expected
 
 
 def test_the_task_says_where_it_is_run_before_its_session_does(bench: Bench) -> None:

@@ -155,3 +155,15 @@ def test_what_was_migrated_has_its_full_time_from_then_on() -> None:
     assert not overdue(bench.draft(), bench.at).facts
     bench.pass_s(31 * DAY_S)
     assert len(overdue(bench.draft(), bench.at).facts) == 1
+
+
+def test_an_imported_session_counts_as_unused_from_its_import_on() -> None:
+    bench = Bench(rules=Rules(sessions_max=0, sessions_keep_days=30))
+    bench.pass_s(365 * DAY_S)
+    mark = {"imported": {"claude": {"at": bench.stamp}}}
+    told = ask.WholeSession(id=session_id(1), last_accessed_at="2024-01-01T00:00:00.000Z", metadata=mark)
+    bench.do(ask.SessionPut(session=told))
+    bench.pass_s(29 * DAY_S)
+    assert not overdue(bench.draft(), bench.at).facts
+    bench.pass_s(2 * DAY_S)
+    assert [fact.op for fact in overdue(bench.draft(), bench.at).facts] == ["session.archived"]

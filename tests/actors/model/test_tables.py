@@ -67,6 +67,19 @@ def test_a_changed_session_moves_in_the_orders_and_a_removed_one_leaves_them() -
     assert [ids(orders) for orders in (sessions.by_access, sessions.by_creation, sessions.by_title)] == [["b"]] * 3
 
 
+def test_sessions_are_found_by_what_they_are_known_by_and_by_nothing_else() -> None:
+    sessions = Sessions()
+    sessions.put(a_session("a", external_ids=("x", "y"), alias="login"))
+    sessions.put(a_session("b", external_ids=("y",), parent_id="a"))
+    assert [sessions.known_by("external_id", key) for key in "xyz"] == [("a",), ("a", "b"), ()]
+    sessions.put(a_session("a", external_ids=("z",)))
+    assert [sessions.known_by("external_id", key) for key in "xyz"] == [(), ("b",), ("a",)]
+    assert sessions.known_by("alias", "login") == ()
+    assert sessions.known_by("parent_id", "a") == ("b",)
+    sessions.remove("b")
+    assert sessions.known_by("parent_id", "a") == sessions.known_by("external_id", "y") == ()
+
+
 def test_a_working_directory_is_found_however_it_was_written() -> None:
     assert a_session("a", working_directory="/w/x/../y/").working_directory == "/w/y"
 

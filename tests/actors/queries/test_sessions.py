@@ -76,14 +76,37 @@ def test_lists_are_filtered_by_status_and_activity(bench: Bench) -> None:
     assert listed(bench, activity="idle")[0] == []
 
 
+def whole(bench: Bench, number: int) -> Any:
+    found = get(bench.tables, ask.SessionGet(id=session_id(number)), bench.at)
+    assert isinstance(found, bytes)
+    return msgspec.json.decode(found)
+
+
 def test_reading_a_session_touches_nothing(bench: Bench) -> None:
     before = bench.row("sessions", session_id(1))
-    assert msgspec.json.decode(get(bench.tables, ask.SessionGet(id=session_id(1)), bench.at)) == before
+    assert whole(bench, 1) == before
     assert bench.row("sessions", session_id(1)) == before
-    with pytest.raises(NotFound):
-        get(bench.tables, ask.SessionGet(id=session_id(9)), bench.at)
     with pytest.raises(InvalidParams):
         get(bench.tables, ask.SessionGet(id="../x"), bench.at)
+
+
+class Archive:
+    """An archive in which the session 8 lies."""
+
+    def read_archived(self, wanted: str) -> tuple[bytes, str] | None:
+        return (b"{}", "1") if wanted == session_id(8) else None
+
+
+@pytest.mark.parametrize(("number", "hint"), [(9, "session.list shows what there is"), (8, "session.restore")])
+def test_of_a_session_that_is_not_there_it_is_said_whether_the_archive_has_it(
+    bench: Bench, number: int, hint: str
+) -> None:
+    asked = get(bench.tables, ask.SessionGet(id=session_id(number)), bench.at)
+    assert not isinstance(asked, bytes)
+    with pytest.raises(NotFound) as caught:
+        asked(Archive())
+    assert hint in caught.value.hint
+    assert caught.value.details.get("archived", False) is (number == 8)
 
 
 @frozen

@@ -38,6 +38,8 @@ def test_a_session_leaves_with_its_file_and_its_row_and_comes_back(tmp_path: Pat
         assert names(tmp_path / "logs") == [f"session_{ID}.log"]
         assert b.sessions.read(ID, 0, 10, 100).messages == []
         assert b.archive.listing("sessions") == [gone]
+        assert b.archive.last_leaving("sessions", ID) == gone
+        assert b.archive.last_leaving("sessions", f"{ID[:-1]}2") is None
         assert b.archive.restore_session(ID) == ROW
         assert contents(tmp_path) == before
         assert b.sessions.read(ID, 0, 10, 100).messages == [b'"hello"']

@@ -122,6 +122,21 @@ def test_a_session_made_anew_under_an_id_has_its_own_messages_after_a_crash(tmp_
     driver.stop()
 
 
+def test_a_leaving_that_is_done_again_leaves_the_session_made_anew_in_its_place(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.commit(session_created(messages=["of the first"]))
+    driver.commit(session_deleted(2))
+    driver.commit(session_created(messages=["of the second"], rev=3))
+    driver.save()  # covers all lines, while no file is written
+    driver.settle_files()
+    driver.store.close()  # killed before a snapshot says that the files are written
+    driver = Driver(disk_store(tmp_path))
+    driver.commit(session_appended(4, 2, ["more"]))
+    driver.settle_files()
+    assert driver.store.read_messages(SESSION, 0, 10).messages == [b'"of the second"', b'"more"']
+    driver.stop()
+
+
 def test_the_row_of_a_session_that_left_is_whole_when_a_crash_made_it_leave_again(tmp_path: Path) -> None:
     driver = Driver(disk_store(tmp_path))
     driver.commit(session_created(messages=["one"]))

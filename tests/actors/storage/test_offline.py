@@ -10,17 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from actors.model.errors import Conflict, InvalidParams, NotFound
+from actors.model.errors import Conflict, IncompatibleVersion, InvalidParams, NotFound
 from actors.storage import offline
 from actors.storage.directory_lock import locked
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
+from actors.storage.rollback import roll_back
 from supervisor.root.lock import read_lock
-from tests.kit.disks import read_tree
+from tests.kit.disks import Crash, read_tree
 from tests.kit.histories import edit_task, flip_in, make_history, recovered, task_of
+from tests.kit.mortal_disk import MortalDisk
 from tests.kit.stores import Driver, disk_store
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "state-v1"
@@ -133,6 +136,28 @@ def test_migrate_says_what_it_would_do_does_it_and_can_be_undone(tmp_path: Path)
     assert {name: data for name, data in files.items() if not name.endswith(".lock")} == read_tree(SAMPLES)[0]
     with pytest.raises(NotFound):
         offline.rollback(root)
+
+
+def test_where_a_rollback_was_cut_short_nothing_but_a_rollback_is_done(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    shutil.copytree(SAMPLES, root)
+    offline.migrate(root)
+    disk = MortalDisk(changes_max=9)
+    with pytest.raises(Crash):
+        roll_back(disk, Layout(root), "20260101T000000.000000Z")
+    disk.bury()
+    half = read_tree(root)
+    for refused in (recovered, offline.verify, offline.repair, offline.rebuild, offline.migrate, _cleaned):
+        with pytest.raises(IncompatibleVersion, match="cut short") as error:
+            refused(root)
+        assert "perdure rollback" in error.value.hint
+    assert read_tree(root) == half
+    offline.rollback(root)
+    assert offline.migrate(root)["tasks"] == 6
+
+
+def _cleaned(root: Path) -> dict[str, Any]:
+    return offline.clean(root, dry_run=False)
 
 
 def test_clean_lists_first_and_removes_only_what_is_old_enough(tmp_path: Path) -> None:

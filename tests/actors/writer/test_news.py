@@ -33,17 +33,16 @@ def test_the_log_of_a_new_directory_does_not_warn_of_what_every_new_one_lacks() 
     assert entry({**report, "initialised": True}) == {"case": "B", "base": "state.json", "initialised": True}
 
 
-def test_damage_is_recorded_with_what_is_lost_and_raises_an_alert() -> None:
-    _, corrupted, alert = news_of(DAMAGED)
+def test_damage_is_recorded_with_what_is_lost() -> None:
+    _, corrupted = news_of(DAMAGED)
     assert (corrupted.kind, corrupted.recorded) == ("state:corrupted", True)
     assert corrupted.data["seqs_lost"] == [[5, 5], [9, 10]]
     assert corrupted.data["level"] == "error"
-    assert (alert.kind, alert.recorded) == ("alert:corruption", True)
 
 
 def test_a_long_list_is_cut_in_the_record_and_its_length_told() -> None:
     ids = [{"table": "tasks", "id": f"{n}"} for n in range(1000)]
-    _, corrupted, _ = news_of({**DAMAGED, "ids_lost": ids})
+    _, corrupted = news_of({**DAMAGED, "ids_lost": ids})
     assert corrupted.data["ids_lost"] == ids[:100]
     assert corrupted.data["ids_lost_count"] == 1000
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.agents.buffers import UNACKNOWLEDGED_BYTES_MAX, Window
+from supervisor.agents.buffers import (
+    UNACKNOWLEDGED_BYTES_MAX,
+    UNACKNOWLEDGED_BYTES_MIN,
+    WINDOWS_BYTES,
+    Window,
+    share_of,
+)
 from supervisor.agents.frames import ProtocolBroken
 
 STEP = st.one_of(
@@ -57,6 +63,24 @@ def test_a_window_has_no_more_room_than_its_bound() -> None:
     window.next_chunk(1000)
     window.acknowledge(10)
     assert window.room == 10
+
+
+def test_a_window_that_holds_more_than_it_may_takes_nothing_until_enough_is_acknowledged() -> None:
+    window = Window()
+    window.take(b"x" * 100)
+    window.bytes_max = 40
+    assert window.room == 0
+    window.next_chunk(100)
+    window.acknowledge(70)
+    assert window.room == 10
+    assert window.end == 100
+
+
+@given(streams=st.integers(0, 4000))
+def test_all_windows_together_hold_a_bounded_amount(streams: int) -> None:
+    share_bytes = share_of(streams)
+    assert UNACKNOWLEDGED_BYTES_MIN <= share_bytes <= UNACKNOWLEDGED_BYTES_MAX
+    assert share_bytes == UNACKNOWLEDGED_BYTES_MIN or share_bytes * streams <= WINDOWS_BYTES
 
 
 def test_bytes_that_were_never_read_cannot_be_acknowledged() -> None:

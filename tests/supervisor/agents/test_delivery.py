@@ -50,6 +50,20 @@ def test_a_flood_without_a_newline_comes_whole_and_memory_stays_small(tmp_path: 
         assert psutil.Process(host.pid).memory_info().rss < 20 << 20
 
 
+def test_agents_that_begin_while_others_flood_cost_these_nothing_but_room(tmp_path: Path) -> None:
+    size = 3_000_000
+    with running_host(tmp_path) as host:
+        link = host.link()
+        link.attach()
+        names = [f"r{number}" for number in range(20)]
+        for name in names:
+            link.order(name, agent("flood", size))
+        for name in names:
+            assert link.ended(name).exit_code == 0
+            assert link.written[name, "stdout"] == pattern(size)
+        assert psutil.Process(host.pid).memory_info().rss < 20 << 20
+
+
 def test_what_nobody_acknowledges_blocks_the_agent_and_is_not_lost(tmp_path: Path) -> None:
     size = 1_000_000
     with running_host(tmp_path) as host:

@@ -68,6 +68,7 @@ def test_an_agent_that_wants_more_memory_than_it_may_have_fails_by_itself(tmp_pa
         (("true", "a\0b"), {}, "EINVAL", "embedded null byte"),
         (("true", "x" * 200_000), {}, "E2BIG", "Argument list too long"),
         (("true",), {"env": {"A=B": "c"}}, "EINVAL", "illegal environment variable name"),
+        (("./orphan",), {"cwd": "FOLDER"}, "ENOENT", "the program that its first line names is missing"),
     ],
 )
 def test_a_failure_to_start_is_told_with_its_reason_and_leaves_nothing(
@@ -76,6 +77,8 @@ def test_a_failure_to_start_is_told_with_its_reason_and_leaves_nothing(
     (tmp_path / "plain-file").write_text("#!/bin/sh\n")
     (tmp_path / "garbled").write_bytes(b"\x00\x01\x02")
     (tmp_path / "garbled").chmod(0o755)
+    (tmp_path / "orphan").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "orphan").chmod(0o755)
     here = json.loads(json.dumps(more).replace("FOLDER", str(tmp_path)))
     with running_host(tmp_path) as host:
         link = host.link()
@@ -85,8 +88,15 @@ def test_a_failure_to_start_is_told_with_its_reason_and_leaves_nothing(
         assert isinstance(refused, NotStarted)
         assert (refused.run_id, refused.code) == ("r", code)
         assert reason in refused.reason
+        assert refused.exit_status == _status_in_a_shell(refused)
         assert descriptors(host.pid) == before
         assert isinstance(link.spawn("r", ("true",)), Started), "the same run may be ordered again"
+
+
+def _status_in_a_shell(refused: NotStarted) -> int | None:
+    if "working directory" in refused.reason or refused.code == "EINVAL":
+        return None
+    return 127 if refused.code == "ENOENT" else 126
 
 
 def test_a_host_without_descriptors_says_so_and_can_spawn_again_when_it_has_some(tmp_path: Path) -> None:
@@ -97,7 +107,7 @@ def test_a_host_without_descriptors_says_so_and_can_spawn_again_when_it_has_some
         resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (most, 4096))
         refused = link.spawn("r", ("true",))
         assert isinstance(refused, NotStarted)
-        assert refused.code == "EMFILE"
+        assert (refused.code, refused.exit_status) == ("EMFILE", None)
         resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (4096, 4096))
         assert isinstance(link.spawn("r", ("true",)), Started)
 

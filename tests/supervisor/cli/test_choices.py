@@ -3,7 +3,12 @@
 from typing import get_args
 
 from actors.model import run, session, task
-from supervisor.cli import choices, run_view
+from supervisor.cli import choices, importing, run_view
+from supervisor.foreign.kinds import KINDS
+
+
+def test_what_can_be_imported_is_what_has_a_reader() -> None:
+    assert set(importing.KIND_NAMES) == set(KINDS)
 
 
 def test_the_words_for_runs_are_those_of_the_model() -> None:

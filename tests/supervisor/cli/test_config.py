@@ -38,6 +38,21 @@ def test_a_right_configuration_is_called_right(capsys: pytest.CaptureFixture[str
     assert str(tmp_path / "coding-agent-state") in capsys.readouterr().out
 
 
+def test_tools_that_are_not_installed_are_named_and_are_no_mistake(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "claude").write_text("#!/bin/sh\n")
+    (tmp_path / "claude").chmod(0o755)
+    assert run(["config", "check"]) == 0
+    told = capsys.readouterr().out.splitlines()[1]
+    assert told == "Not installed here, and so not to be used: CODEX (codex), NANOCODER (nanocoder)"
+    for name in ("codex", "nanocoder"):
+        (tmp_path / name).symlink_to(tmp_path / "claude")
+    assert run(["config", "check"]) == 0
+    assert "Not installed" not in capsys.readouterr().out
+
+
 def test_every_mistake_is_named_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "wrong.toml").write_text('[log]\nlevl = "info"\n[state]\nbackups_kept = "ten"\n')
     assert run(["config", "check", "--config", "wrong.toml"]) == 2

@@ -129,10 +129,16 @@ def test_a_tool_carries_out_a_description_as_task_and_run_in_one(
     assert run(["run", "--tool", "CODEX", "--env", "A=1", "Fix the login"]) == 0
     assert capfdbinary.readouterr().out == b"done\n"
     create, start = server.asked[0][1]["commands"]
-    metadata = {"cwd": str(tmp_path), "env": {"A": "1"}}
+    metadata = {"called_from": str(tmp_path), "env": {"A": "1"}}
     id_ = create["params"].pop("id")
     assert create["params"] == {"description": "Fix the login", "tool": "CODEX", "metadata": metadata}
     assert start == {"method": "run.start", "params": {"task_id": id_}}
+
+
+def test_a_tool_works_where_it_is_told_to(serve: Serve, tmp_path: Path) -> None:
+    server = serve({**one_run(EXIT_0), "batch.apply": lambda _: {"results": [task("t1"), run_row("r1")]}})
+    assert run(["run", "--tool", "CODEX", "--cwd", "sub", "Fix the login"]) == 0
+    assert server.asked[0][1]["commands"][0]["params"]["metadata"] == {"cwd": str(tmp_path / "sub")}
 
 
 def test_a_task_that_is_there_can_be_run(serve: Serve) -> None:

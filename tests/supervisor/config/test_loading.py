@@ -1,5 +1,6 @@
 """supervisor/config/loading.py: which layer wins, and that every mistake is named once, all together."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,7 +53,12 @@ def test_each_later_layer_wins_and_is_named_as_the_source(tmp_path: Path) -> Non
 
 
 def test_every_key_can_be_set_by_its_variable(tmp_path: Path) -> None:
-    environ = {"PERDURE_" + name.upper().replace(".", "__"): str(key.default) for name, key in KEYS.items()}
+    environ = {
+        "PERDURE_" + name.upper().replace(".", "__"): shlex.join(key.default)
+        if isinstance(key.default, tuple)
+        else str(key.default)
+        for name, key in KEYS.items()
+    }
     assert load(environ=environ, cwd=tmp_path) == load(environ=NO_ENVIRONMENT, cwd=tmp_path)
     assert set(resolve(environ=environ, cwd=tmp_path).sources.values()) == {f"environment {name}" for name in environ}
 

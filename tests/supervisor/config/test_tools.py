@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.running.tools import Tool
 from supervisor.config import ConfigError, from_wire, load, to_wire
-from supervisor.config.tools import tools_of
+from supervisor.config.tools import not_installed, told, tools_of
 
 NO_ENVIRONMENT: dict[str, str] = {}
 
@@ -30,6 +31,24 @@ def test_four_tools_are_shipped(tmp_path: Path) -> None:
     assert tools["CLAUDECODE"].names_its_sessions
     assert "--verbose" in tools["CLAUDECODE"].argv
     assert tools["SHELL"].needs_argv
+
+
+def test_a_tool_whose_command_is_not_there_is_found_out_before_it_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("#!/bin/sh\n")
+    (tmp_path / "there").chmod(0o755)
+    (tmp_path / "plain").write_text("no program")
+    tools = {
+        "THERE": Tool(name="THERE", argv=("there",)),
+        "ABSOLUTE": Tool(name="ABSOLUTE", argv=(str(tmp_path / "there"),)),
+        "TASKS_OWN": Tool(name="TASKS_OWN", argv=("{argv}",)),
+        "RELATIVE": Tool(name="RELATIVE", argv=("./gradlew",)),
+        "ELSEWHERE": Tool(name="ELSEWHERE", argv=("there",), env={"PATH": "/nowhere"}),
+        "PLAIN": Tool(name="PLAIN", argv=("plain",)),
+        "GONE": Tool(name="GONE", argv=("/no/such/command",)),
+    }
+    missing = not_installed(tools, {"PATH": str(tmp_path)})
+    assert missing == {"ELSEWHERE": "there", "GONE": "/no/such/command", "PLAIN": "plain"}
+    assert told(missing) == "ELSEWHERE (there), GONE (/no/such/command), PLAIN (plain)"
 
 
 def test_what_is_written_is_laid_over_what_is_shipped_key_by_key(tmp_path: Path) -> None:

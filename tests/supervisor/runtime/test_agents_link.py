@@ -12,6 +12,8 @@ import trio
 
 from actors.messages.agents import Attached, Bury, End, Ended, NotStarted, Offsets, Output, Spawn, Started
 from actors.running.link import Link, Reachable
+from supervisor.agents.frames import encode
+from supervisor.agents.protocol import Refused
 from supervisor.runtime import agents_link
 from supervisor.runtime.agents_link import AgentsLink
 from tests.kit.agents import RunningHost, agent, running_host
@@ -54,6 +56,9 @@ class Actor:
                 self._moved = trio.Event()
                 await self._moved.wait()
         return value
+
+    async def until_reached(self, times: int) -> None:
+        await self.until(lambda: self.reached == times)
 
     async def wait(self, kind: type[Any], count: int = 1) -> Any:
         found = await self.until(lambda: [news for news in self.heard if isinstance(news, kind)][count - 1 : count])
@@ -160,6 +165,52 @@ async def test_a_host_that_talks_nonsense_is_left_after_a_pause(tmp_path: Path, 
         assert not link.is_reachable
         give(doors, host)
         await _actor.wait(Attached)
+
+
+async def test_a_host_that_dies_at_any_byte_of_what_it_says_is_followed_by_one_that_is_heard(tmp_path: Path) -> None:
+    said = b"".join(
+        encode(message)
+        for message in (
+            Attached(version=1, host_pid=1, host_started=1, runs=()),
+            Started(run_id="r", pid=2, pid_started=3),
+            Output(run_id="r", stream="stdout", offset=0, data=b"a line\n"),
+            Ended(run_id="r", exit_code=0, signal=None, stdout_bytes=7, stderr_bytes=0),
+        )
+    )
+    async with linked(tmp_path) as (actor, link, host, doors):
+        for length in range(len(said) + 1):
+            heard = len(actor.heard)
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs:
+                    socket.send_fds(doors, [b"d"], [theirs.fileno()])
+                ours.sendall(said[:length])
+            await actor.until_reached(length + 1)
+            with trio.fail_after(WITHIN_S):
+                while link.is_reachable:  # noqa: ASYNC110  it tells nobody
+                    await trio.sleep(0.001)
+            assert len(actor.heard) - heard <= 3
+        assert bytes(actor.written["r", "stdout"]) == b"a line\n"
+        give(doors, host)
+        await actor.until(lambda: any(isinstance(news, Attached) and news.host_pid == host.pid for news in actor.heard))
+
+
+async def test_a_host_of_another_version_is_left_and_the_log_says_so(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(agents_link, "BROKEN_PAUSE_S", 0.05)
+    with structlog.testing.capture_logs() as lines:
+        async with linked(tmp_path) as (actor, link, host, doors):
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs:
+                    socket.send_fds(doors, [b"d"], [theirs.fileno()])
+                ours.sendall(encode(Refused(version=99)))
+                await actor.until(lambda: actor.reached)
+                with trio.fail_after(WITHIN_S):
+                    while link.is_reachable:  # noqa: ASYNC110  it tells nobody
+                        await trio.sleep(0.001)
+            give(doors, host)
+            await actor.wait(Attached)
+    assert [line["problem"] for line in lines if "problem" in line] == ["the host speaks version 99, this is 1"]
 
 
 async def test_a_host_that_does_not_read_costs_a_bounded_amount_of_memory(tmp_path: Path) -> None:

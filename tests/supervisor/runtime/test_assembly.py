@@ -17,8 +17,9 @@ from tests.kit.runtimes import PATHS, config_of, running_runtime
 async def test_the_tree_is_the_one_that_is_drawn(tmp_path: Path) -> None:
     async with running_runtime(tmp_path) as running:
         runtime = running.assembly.spec
-        core, gateway = runtime.children
-        assert (runtime.name, runtime.strategy, gateway.name) == ("runtime", Strategy.ONE_FOR_ONE, "gateway")
+        core, gateway, alerts = runtime.children
+        assert (runtime.name, runtime.strategy) == ("runtime", Strategy.ONE_FOR_ONE)
+        assert (gateway.name, alerts.name) == ("gateway", "alerts")
         assert isinstance(core, SupervisorSpec)
         assert (core.name, core.strategy) == ("core", Strategy.REST_FOR_ONE)
         writer, domain = core.children

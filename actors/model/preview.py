@@ -1,0 +1,44 @@
+"""Previews: what a person wrote first, short and harmless enough to be shown in a list (SPEC section 7).
+
+Agents wrap what their own machinery adds to a prompt in tags. Those are taken out, twice, because they nest; then
+whatever would disturb a terminal, and what is longer than a line of a list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Final
+
+PREVIEW_CHARACTERS_MAX: Final = 200
+"""Code points."""
+
+_LOOKED_AT_MAX: Final = 100_000
+"""A prompt may be a whole book; its preview is in its first pages."""
+
+_WRAPPER: Final = re.compile(
+    r"<(system-reminder|local-command-[a-z]+|command-[a-z]+|bash-[a-z]+|user-prompt-submit-hook|ide_[a-z_]+|"
+    r"environment_context|user_instructions|permissions|task-notification|session-start-hook)\b[^>]*>.*?</\1>",
+    re.DOTALL,
+)
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
+)
+
+
+def sanitised(text: str) -> str | None:
+    """Return the preview of a prompt; None when nothing is left that a person wrote."""
+    said = unicodedata.normalize("NFKC", _unwrapped(text[:_LOOKED_AT_MAX]))
+    said = " ".join(_CONTROL.sub(" ", said).split())
+    return said[:PREVIEW_CHARACTERS_MAX].rstrip() or None
+
+
+def first_human_prompt_v1(text: str) -> str | None:
+    """Return the fingerprint of a first prompt: the same words, however spaced, give the same; None for no words."""
+    said = " ".join(unicodedata.normalize("NFKC", _unwrapped(text[:_LOOKED_AT_MAX])).split())
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest() if said else None
+
+
+def _unwrapped(text: str) -> str:
+    return _WRAPPER.sub(" ", _WRAPPER.sub(" ", text))

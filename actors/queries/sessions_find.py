@@ -1,0 +1,93 @@
+"""Finding sessions by what is known of them (SPEC section 7): ids and aliases by their indexes, the rest by walking.
+
+The walk goes from the session used last backwards and ends at the limit. What is looked for is looked for in the row's
+bytes first, so that only a row that may fit is decoded.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from actors.decisions.decision import At
+from actors.messages import sessions as ask
+from actors.model.ids import given_session_id
+from actors.model.session import Session
+from actors.model.state import Tables
+from actors.model.tables import SessionRow, decode_session
+from actors.queries.query import Query
+
+
+def find(tables: Tables, asked: ask.SessionFind, _at: At) -> bytes:
+    """Read the sessions that fit everything that is asked, the one used last first."""
+    found: list[bytes] = []
+    for row in _candidates(tables, asked):
+        if _fits(row, asked):
+            found.append(row.encoded)
+            if len(found) == asked.limit:
+                break
+    return b'{"sessions":[%b]}' % b",".join(found)
+
+
+def _candidates(tables: Tables, asked: ask.SessionFind) -> Iterable[SessionRow]:
+    """Return the rows that one index leaves; all of them where none helps."""
+    sessions = tables.sessions
+    if asked.id is not None:
+        row = sessions.get(given_session_id(asked.id)[0])
+        return () if row is None else (row,)
+    if asked.alias is not None:
+        ids = sessions.known_by("alias", asked.alias)
+    elif asked.external_id is not None:
+        ids = sessions.known_by("external_id", asked.external_id)
+    else:
+        return (sessions.rows[row_id] for _accessed, row_id in reversed(sessions.by_access))
+    return sorted((sessions.rows[row_id] for row_id in ids), key=lambda row: row.order, reverse=True)
+
+
+def _fits(row: SessionRow, asked: ask.SessionFind) -> bool:
+    """Whether the row fits: by its columns, then by whether its bytes hold the words at all, then by its members."""
+    if asked.activity is not None and row.activity != asked.activity:
+        return False
+    if asked.alias is not None and row.alias != asked.alias:
+        return False
+    if asked.external_id is not None and asked.external_id not in row.external_ids:
+        return False
+    # An outcome that is open may be one that was never told, so the bytes do not say.
+    outcome = None if asked.outcome == "open" else asked.outcome
+    exact = (asked.task_id, asked.project, asked.branch, outcome)
+    if any(word is not None and msgspec.json.encode(word) not in row.encoded for word in exact):
+        return False
+    if asked.text is None and asked.cwd is None and asked.outcome is None and all(word is None for word in exact):
+        return True
+    session = decode_session(row.encoded)
+    return all(judge(session, asked) for judge in _JUDGES)
+
+
+_JUDGES: tuple[Callable[[Session, ask.SessionFind], bool], ...] = (
+    lambda session, asked: asked.task_id is None or asked.task_id in session.task_ids,
+    lambda session, asked: asked.project is None or asked.project in session.projects,
+    lambda session, asked: asked.branch is None or asked.branch in _branches(session),
+    lambda session, asked: asked.outcome is None or asked.outcome == (session.outcome or "open"),
+    lambda session, asked: asked.cwd is None or posixpath.normpath(asked.cwd) in _places(session),
+    lambda session, asked: asked.text is None or asked.text.casefold() in _words(session),
+)
+
+
+def _branches(session: Session) -> tuple[str | None, ...]:
+    return () if session.git is None else (session.git.branch, session.git.branch_at_start)
+
+
+def _places(session: Session) -> set[str]:
+    return {posixpath.normpath(place) for place in (session.cwd, session.working_directory) if place}
+
+
+def _words(session: Session) -> str:
+    """Return what a search looks through: the title, the first prompt, the alias."""
+    said = (session.title, session.first_prompt_preview, session.alias)
+    return "\n".join(text for text in said if text).casefold()
+
+
+QUERIES: dict[type, Query] = {ask.SessionFind: find}
+"""Parameters → what they read."""

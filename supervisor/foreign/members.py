@@ -1,0 +1,61 @@
+"""Members of rows out of what strangers wrote: a title that is one, a time that is one, a text from parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from actors.model.errors import InvalidParams
+from actors.model.ids import given_session_id
+from actors.model.preview import sanitised
+from actors.model.session import TITLE_CHARACTERS_MAX
+from actors.model.stamps import normal
+from supervisor.foreign.values import File, Message
+
+
+def title_of(*texts: Any) -> str:
+    """Return the first text that makes a title, as one; raises ValueError when none does."""
+    for text in texts:
+        title = text.strip()[:TITLE_CHARACTERS_MAX].strip() if isinstance(text, str) else ""
+        if title:
+            return title
+    raise ValueError("none of the texts makes a title")
+
+
+def title_of_prompt(text: str | None) -> str | None:
+    """Return a prompt as a title: one line, without what the agent's own machinery added."""
+    return None if text is None else sanitised(text)
+
+
+def stamp(value: Any) -> str | None:
+    """Return a time as a stamp of ours, None when it is none."""
+    try:
+        return normal(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def text_of(content: Any) -> str:
+    """Return what a message's content says: a text, or the texts of its parts; empty for what says nothing."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = [part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, str | dict)]
+    return "\n".join(part for part in parts if isinstance(part, str) and part)
+
+
+def message_of(file: File, line: int | None, body: dict[str, Any], size_bytes: int | None = None) -> Message:
+    """Return a message; its size is measured where nobody knows it."""
+    size = len(orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)) if size_bytes is None else size_bytes
+    return Message(body=body, file=file.name, line=line, size_bytes=size)
+
+
+def usable_id(text: str) -> str:
+    """Return an id under which `session.put` takes a session: the text itself, or the text behind a word of ours."""
+    try:
+        given_session_id(text)
+    except InvalidParams:
+        return "session_" + "".join(character if character.isalnum() else "-" for character in text)[:180]
+    return text
