@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import attrs
+import trio
 
 from actors.decisions.decision import At, Decision
 from actors.kernel.clock import Clock
@@ -29,6 +30,7 @@ class _Subject:
     waiting: deque[tuple[str, Decide]] = attrs.field(factory=deque)
     is_under_way: bool = False
     due_s: float = 0.0
+    done: trio.Event = attrs.field(factory=trio.Event)
 
 
 class OwnWork:
@@ -49,6 +51,11 @@ class OwnWork:
         """Have a decision proposed after those of its subject before it; begins with the next `push`."""
         self._subjects.setdefault(subject, _Subject()).waiting.append((method, decide))
         self._ready.setdefault(subject)
+
+    async def until_done(self, subject: str) -> None:
+        """Wait until all that was added for a subject is durable."""
+        if subject in self._subjects:
+            await self._subjects[subject].done.wait()
 
     def due_in_s(self) -> float:
         """Return the seconds until something can be proposed."""
@@ -80,6 +87,7 @@ class OwnWork:
                 self._ready.setdefault(subject)
             else:
                 del self._subjects[subject]
+                work.done.set()
             self._wake()
 
         return heard

@@ -2,12 +2,13 @@
 
 Who waits for an end (`run.stop`, or a command of the tasks actor whose task has an agent) is kept in the `Hall`, which
 outlives a crash of this actor; when the end is durable, the command goes back to the actor that has to decide it.
-Runs that somebody else carries out are only recorded. Runs that have been over for long leave for the archive.
+Runs that somebody else carries out are only recorded; the lives of services are runs, too (`service_lives`). Runs that
+have been over for long leave for the archive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 from typing import Any
@@ -28,6 +29,7 @@ from actors.kernel.ref import Ref
 from actors.messages.proposal import RowsChanged
 from actors.messages.request import Failed, Request
 from actors.messages.runs import OutputSubscribe, RunStop
+from actors.messages.services import LifeBegin, LifeEnd
 from actors.messages.withdrawal import Withdrawal
 from actors.model.draft import Draft
 from actors.model.errors import Forbidden, PerdureError
@@ -36,10 +38,13 @@ from actors.model.run import ACTIVE
 from actors.model.tables import RunRow
 from actors.outputs import Follower, Followers, Outputs
 from actors.own_work import OwnWork
-from actors.queries.runs import QUERIES
+from actors.queries import runs as reading
+from actors.queries import services as reading_services
 from actors.retention import Retention
 from actors.running.link import Host, Link, NoLink
 from actors.running.parsing import ParserOf, TextParser
+from actors.service_lives import HANDLERS as OF_SERVICES
+from actors.service_lives import ServiceLives
 from actors.turns import Turns
 
 
@@ -59,6 +64,10 @@ def _text_only(_output_format: str) -> TextParser:
     return TextParser()
 
 
+def _nobody_watches() -> None:
+    """Stand in where there are no services."""
+
+
 @attrs.define(eq=False, kw_only=True)
 class Hall:
     """What is the runs actor's but outlives its crashes."""
@@ -69,19 +78,25 @@ class Hall:
     ordered_by: dict[str, Host] = attrs.field(factory=dict)
     followers: Followers = attrs.field(factory=dict)
     rng: Random = attrs.field(factory=Random)
+    beginning: list[Request] = attrs.field(factory=list)
+    """Lives of services that are to begin, once a host is attached."""
+    changed: Callable[[], None] = _nobody_watches
+    """Called when rows of runs or services changed, durably; also when this actor has started."""
 
     def close(self, error: PerdureError) -> None:
         """Answer whoever still waits."""
-        held, self.held = self.held, []
-        for one in held:
-            one.request.fail(error)
+        waiting = [*(one.request for one in self.held), *self.beginning]
+        self.held, self.beginning = [], []
+        for request in waiting:
+            request.fail(error)
 
 
 class Runs(Domain):
     """See the module's text."""
 
     def __init__(self, place: Place, context: Context, hall: Hall | None = None) -> None:
-        super().__init__(place, context, {**RUNS, **HANDLERS, RunStop: STOP}, QUERIES)
+        handlers = {**RUNS, **HANDLERS, RunStop: STOP, **OF_SERVICES}
+        super().__init__(place, context, handlers, {**reading.QUERIES, **reading_services.QUERIES})
         self._hall = hall or Hall()
         self._errands = Errands(self._home, place.writer, place.clock)
         self._own = OwnWork(self.propose_own, place.clock, place.mailbox.wake)
@@ -96,6 +111,7 @@ class Runs(Domain):
         )
         self._turns = Turns(place, self._own, self._hall.ordered_by, self._hall.rng)
         self._outputs = Outputs(place, self._hall.followers, self._errands)
+        self._lives = ServiceLives(self._home, self._hall.beginning, self._hall.ordered_by, self._own)
         self._retention = Retention(place, "runs")
         self._walked_to: str | None = None
 
@@ -108,6 +124,8 @@ class Runs(Domain):
             self._ask_ends(held)
         waited_for = {run_id for held in self._hall.held for run_id in held.run_ids}
         self._let_go([run_id for run_id in waited_for if not self._is_active(run_id)])
+        await self._lives.begin(self._draft, self.at())
+        self._hall.changed()
 
     def told(self, tell: Any) -> None:
         """Take news from the host, answers from the disk, and what became durable."""
@@ -120,6 +138,8 @@ class Runs(Domain):
             for run_id in over:
                 self._outputs.grown(run_id)
             self._let_go(over)
+            if tell.run_ids or tell.service_ids:
+                self._hall.changed()
         elif isinstance(tell, HEARD):
             self._agents.heard(tell)
         else:
@@ -138,6 +158,8 @@ class Runs(Domain):
     def consider(self, request: Request, at: At) -> Letter | None:
         """Stopping an agent takes time; following an output is neither a fact nor a query."""
         asked = request.params
+        if isinstance(asked, LifeBegin | LifeEnd) and not request.answered:
+            return self._consider_life(request, asked, at)
         if request.answered or not isinstance(asked, RunStop | OutputSubscribe):
             return super().consider(request, at)
         try:
@@ -147,7 +169,7 @@ class Runs(Domain):
                 return None
         except PerdureError as error:
             return self.answer(request, Failed(error))
-        if isinstance(row, RunRow) and row.is_own and row.status in ACTIVE:
+        if isinstance(row, RunRow) and row.is_own and row.status in ACTIVE and row.service is None:
             self._hold(Held(request, self._home, {row.id}, STOPPED, asked.grace_s))
             return None
         return super().consider(request, at)
@@ -165,6 +187,7 @@ class Runs(Domain):
         """Watch deadlines, let runs begin, and get into the journal and to the disk what waits."""
         self._agents.tick()
         self._turns.fill(self._agents.host)
+        self._lives.tick(self._agents.host)
         self._outputs.tick()
         self._errands.push()
         self._own.push()
@@ -172,6 +195,14 @@ class Runs(Domain):
         self._retention.tell(self.propose_own)
         if self._retention.due:
             self._retention.take(self.propose_own, partial(self._leave, self._walked_to))
+
+    def _consider_life(self, request: Request, asked: LifeBegin | LifeEnd, at: At) -> Letter | None:
+        """A life begins only where there is a host; one that is ended has its own grace."""
+        if isinstance(asked, LifeEnd):
+            self._agents.end_within(asked.run_id, asked.grace_s)
+        elif not self._lives.may_begin(request, asked, self._agents.host):
+            return None
+        return super().consider(request, at)
 
     def _returned(self, returned: Returned) -> None:
         if not self._errands.accept(returned):

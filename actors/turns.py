@@ -61,7 +61,8 @@ class Turns:
         """Let runs begin as long as there is room."""
         self._look_at_orders()
         active = self._place.ledger.tables.runs.active
-        room = self._place.rules.runs.concurrency - len(active)
+        lives = self._place.ledger.tables.runs.lives
+        room = self._place.rules.runs.concurrency - (len(active) - len(lives))
         room -= sum(1 for run_id in self._ordering if run_id not in active)
         while host is not None and room > 0:
             stamp = self._place.clock.stamp()

@@ -11,6 +11,7 @@ from actors.decisions.runs_making import limits_of, task_of, tool_named
 from actors.domain import Place
 from actors.messages.agents import Offsets, Stream
 from actors.model.run import Run
+from actors.model.service import TOOL_PREFIX
 from actors.running.limits import Watch
 from actors.running.parsing import ParserOf
 from actors.running.tools import Tool
@@ -41,7 +42,7 @@ class Followed:
 
     def add(self, run: Run, written: tuple[int, int] = (0, 0)) -> Agent:
         """Follow a run, of whose two streams so much is written already."""
-        tool = tool_named(run.tool, self._place.rules)
+        tool = self._tool_of(run)
         limits = limits_of(task_of(self._place.ledger.tables, run), tool or Tool(name="", argv=()))
         now_s = self._place.clock.monotonic_s()
         agent = Agent(
@@ -62,6 +63,13 @@ class Followed:
             agent.watch.reported_s = now_s
         self._agents[run.id] = agent
         return agent
+
+    def _tool_of(self, run: Run) -> Tool | None:
+        """A service's life is run by the service's own tool; no task can name that one."""
+        if run.task_id is None and run.tool is not None and run.tool.startswith(TOOL_PREFIX):
+            spec = self._place.rules.runs.services.get(run.tool.removeprefix(TOOL_PREFIX))
+            return None if spec is None else spec.tool
+        return tool_named(run.tool, self._place.rules)
 
     def remove(self, run_id: str) -> bool:
         """Follow a run no more; return whether it was followed."""

@@ -55,7 +55,8 @@ class Orders:
         """Have an agent ended, once."""
         if not agent.end_sent and self.host is not None:
             agent.end_sent = True
-            grace_s = self._graces.get(agent.run_id, self._place.rules.runs.grace_s)
+            of_tool_s = None if agent.tool is None else agent.tool.grace_s
+            grace_s = self._graces.get(agent.run_id, self._place.rules.runs.grace_s if of_tool_s is None else of_tool_s)
             self._link.send(End(run_id=agent.run_id, grace_s=grace_s))
 
     def end_stranger(self, run_id: str) -> None:

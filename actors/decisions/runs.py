@@ -15,7 +15,7 @@ from actors.messages import runs as ask
 from actors.model.draft import Draft
 from actors.model.errors import Conflict
 from actors.model.ids import clean_id, new_id
-from actors.model.run import LIVE, next_status
+from actors.model.run import ACTIVE, LIVE, next_status
 from actors.model.tables import RunRow, TaskRow, decode_run
 from actors.model.task import Task
 from actors.model.task import next_status as next_task_status
@@ -56,6 +56,9 @@ def stop(draft: Draft, asked: ask.RunStop, at: At) -> Decision:
     run = decode_run(row.encoded)
     if not run.is_own:
         raise Conflict(f"run {run.id} is carried out by somebody else", hint="run.put records its end", id=run.id)
+    if isinstance(row, RunRow) and row.service is not None and run.status in ACTIVE:
+        hint = f"perdure service stop {row.service} (service.stop) ends it"
+        raise Conflict(f"run {run.id} is the life of the service {row.service}", hint=hint, id=run.id)
     if run.status != "queued":
         return Decision((), (run.id,))
     error = {"kind": STOPPED, "message": "stopped before its turn came"}

@@ -16,6 +16,8 @@ What the end means (`verdict`), the first line that fits:
 What is tried again takes up the conversation of the run before it, where the tool can and its agent had begun. When
 such a run fails, what failed may be the resuming: the next one starts afresh, whatever is configured, and from then on
 only interruptions of that task are resumed. It costs an attempt when there is one left and the run before was one.
+
+A service's life has no task: its service's row says how it ended, in the same line.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any, Final
 
 import attrs
 
+from actors.decisions import service_facts
 from actors.decisions.decision import NOTHING, At, Decision, patch
 from actors.decisions.runs_life import AGENT_ERROR, STOPPED, WITHDRAWN, ending_of
 from actors.decisions.runs_making import queued, tool_named
@@ -83,7 +86,8 @@ def ended(draft: Draft, at: At, *, run_id: str, ending: Ending) -> Decision:
     tool = tool_named(run.tool, at.rules)
     found = verdict(run, ending, Retry() if tool is None else tool.retry)
     run = attrs.evolve(run, result=_result_of(run, ending))
-    facts = [patch(draft, "runs", "run.ended", run.id, _end_of(run, ending, found, at))]
+    end = _end_of(run, ending, found, at)
+    facts = [patch(draft, "runs", "run.ended", run.id, end), *service_facts.exited(draft, run, end)]
     task_row = draft.row("tasks", run.task_id or "")
     task = decode_task(task_row.encoded) if task_row is not None else None
     if task is not None and task.status == "running" and task.lease is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.decisions import service_facts
 from actors.decisions.decision import NOTHING, At, Decision, patch
 from actors.model.draft import Draft
 from actors.model.run import ACTIVE, Run, next_status
@@ -72,7 +73,8 @@ def started(draft: Draft, _at: At, *, run_id: str, pid: int, pid_started: int) -
     if run is None or run.status != "starting":
         return NOTHING
     changes = {"status": next_status(run.id, run.status, "start"), "pid": pid, "pid_started": str(pid_started)}
-    return Decision((patch(draft, "runs", "run.started", run.id, changes),), (run.id,))
+    of_service = service_facts.started(draft, run, pid, str(pid_started))
+    return Decision((patch(draft, "runs", "run.started", run.id, changes), *of_service), (run.id,))
 
 
 def identified(draft: Draft, _at: At, *, run_id: str, vendor_session_id: str) -> Decision:

@@ -101,10 +101,11 @@ class Committed:
 
 @attrs.frozen
 class RowsChanged:
-    """Lines became durable that changed these rows of tasks and runs, whoever decided them."""
+    """Lines became durable that changed these rows of tasks, runs and services, whoever decided them."""
 
     task_ids: frozenset[str]
     run_ids: frozenset[str]
+    service_ids: frozenset[str] = frozenset()
 
 
 @attrs.frozen

@@ -25,6 +25,8 @@ class Runs(Table[RunRow]):
         """Perdure's own that wait; the ids grow with time."""
         self.active: SortedList[str] = SortedList()
         """Perdure's own that have an agent, or are about to."""
+        self.lives: set[str] = set()
+        """Those of the active ones that are a service's life."""
         self._live_by_session: dict[str, set[str]] = {}
 
     def put(self, row: RunRow) -> None:
@@ -41,6 +43,8 @@ class Runs(Table[RunRow]):
             self._live_by_session.setdefault(row.session_id, set()).add(row.id)
         if row.is_own and row.status in LIVE:
             (self.queued if row.status == "queued" else self.active).add(row.id)
+            if row.service is not None:
+                self.lives.add(row.id)
 
     def remove(self, row_id: str) -> None:
         """Take the row out."""
@@ -60,6 +64,7 @@ class Runs(Table[RunRow]):
     def _unlink(self, row: RunRow) -> None:
         if row.is_own and row.status in LIVE:
             (self.queued if row.status == "queued" else self.active).remove(row.id)
+            self.lives.discard(row.id)
         for index, name in ((self.by_task, row.task_id), (self._live_by_session, row.session_id)):
             found = index.get(name) if name is not None else None
             if name is not None and found is not None:

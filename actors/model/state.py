@@ -120,6 +120,7 @@ class Tables:
         self.events = Events(limits.events_kept)
         self.logs: Table[Row] = Table()
         self.reports: Table[Row] = Table()
+        self.services: Table[Row] = Table()
         self.daemon: Table[Row] = Table()
         self.keys = Keys(limits.keys_kept, limits.keys_kept_s)
         self.tombstones: dict[tuple[str, str], Tombstone] = {}
@@ -130,6 +131,7 @@ class Tables:
             "events": self.events,
             "logs": self.logs,
             "reports": self.reports,
+            "services": self.services,
             "daemon": self.daemon,
         }
 

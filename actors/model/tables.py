@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from actors.model.run import Run, output_path
+from actors.model.service import TOOL_PREFIX, Service
 from actors.model.session import Session
 from actors.model.task import Task
 
@@ -77,6 +78,8 @@ class RunRow(Row, frozen=True, gc=False, kw_only=True):
     session_id: str | None
     is_own: bool
     """Whether Perdure itself carries it out."""
+    service: str | None
+    """The service whose life it is; None for a run of a task."""
 
 
 class _TaskColumns(msgspec.Struct):
@@ -128,6 +131,7 @@ class _RunColumns(msgspec.Struct):
     rev: int
     task_id: str | None = None
     session_id: str | None = None
+    tool: str | None = None
     stdout: _StreamColumns = msgspec.field(default_factory=_StreamColumns)
 
 
@@ -144,6 +148,7 @@ _any_columns = msgspec.json.Decoder(_AnyColumns)
 decode_task: Final = msgspec.json.Decoder(Task).decode
 decode_session: Final = msgspec.json.Decoder(Session).decode
 decode_run: Final = msgspec.json.Decoder(Run).decode
+decode_service: Final = msgspec.json.Decoder(Service).decode
 
 
 def seconds_between(earlier: str | None, later: str | None) -> float | None:
@@ -203,6 +208,8 @@ def session_row(encoded: bytes) -> SessionRow:
 def run_row(encoded: bytes) -> RunRow:
     """Build a run's row from its JSON; raises msgspec.ValidationError when it is no run."""
     columns = _run_columns.decode(encoded)
+    is_own = columns.stdout.path == output_path(columns.id, "stdout")
+    is_life = is_own and columns.task_id is None and (columns.tool or "").startswith(TOOL_PREFIX)
     return RunRow(
         id=columns.id,
         rev=columns.rev,
@@ -210,7 +217,8 @@ def run_row(encoded: bytes) -> RunRow:
         status=sys.intern(columns.status),
         task_id=columns.task_id,
         session_id=columns.session_id,
-        is_own=columns.stdout.path == output_path(columns.id, "stdout"),
+        is_own=is_own,
+        service=(columns.tool or "").removeprefix(TOOL_PREFIX) if is_life else None,
     )
 
 

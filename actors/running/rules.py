@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from actors.running.services import ServiceSpec
 from actors.running.tools import SHELL, SHELL_TOOL, Tool
 
 
@@ -30,6 +31,10 @@ class RunRules:
     """Runs beyond this are archived, the oldest first, once they are over; 0 means no limit."""
     env: Mapping[str, str] = attrs.field(factory=dict)
     """What every agent's environment begins with."""
+    services: Mapping[str, ServiceSpec] = attrs.field(factory=dict)
+    """[services.NAME] by name."""
+    up_at: str = ""
+    """When this Perdure came up: it wants every service, also one that was stopped by command under the one before."""
     cwd: str = "/"
     """Where agents work when neither the tool, nor the task, nor its session says so."""
     results: str = "/tmp/perdure"  # noqa: S108  the runtime names the user's own

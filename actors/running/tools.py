@@ -64,6 +64,8 @@ class Tool:
     output: OutputFormat = "text"
     limits: Limits = attrs.field(factory=Limits)
     retry: Retry = attrs.field(factory=Retry)
+    grace_s: float | None = None
+    """Between SIGTERM and SIGKILL; None: as for every agent."""
 
     @property
     def names_its_sessions(self) -> bool:

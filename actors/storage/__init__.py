@@ -79,11 +79,12 @@ checksum of every byte before its own line:
     {"id":"task_2",…,"rev":1,"crc":"…"}
     ],
     "sessions":[ … ], "runs":[ … ], "recent_events":[ … ], "idempotency":[ … ], "tombstones":[ … ],
-    "logs":[ … ], "reports":[ … ],                                             (each laid out as tasks)
+    "logs":[ … ], "reports":[ … ], "services":[ … ],                           (each laid out as tasks)
     "checksum":"sha256:<64 hex digits>"}
 
-`watermarks`, `logs` and `reports` are Perdure's own: how far the files behind the journal are durable and the highest
-lease given out; the byte counts of text logs; the index of the reports. Empty sections are `"name":[`, `],`.
+`watermarks`, `logs`, `reports` and `services` are Perdure's own: how far the files behind the journal are durable and
+the highest lease given out; the byte counts of text logs; the index of the reports; the services, which older files
+lack. Empty sections are `"name":[`, `],`.
 
 Order of writing: the new file under a temporary name, synced in slices and as a whole; the old state.json linked to its
 backup name, directory synced; the new one renamed into place, directory synced; backups beyond the number kept removed,

@@ -19,9 +19,10 @@ SECTIONS: Final = (
     "tombstones",
     "logs",
     "reports",
+    "services",
 )
-"""The arrays, in the order in which they are written. The last two are Perdure's own: byte counts of text logs, and the
-index of the reports."""
+"""The arrays, in the order in which they are written. The last three are Perdure's own: byte counts of text logs, the
+index of the reports, and the services; older files lack the services' one, and one that is missing is empty."""
 
 SEALED_MEMBERS: Final = ("metrics", "identity", "daemon", "watermarks")
 """The header's objects; each is sealed. `watermarks` is Perdure's own: the highest lease given out (`lease_max`), and

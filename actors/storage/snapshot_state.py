@@ -19,6 +19,7 @@ from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.storage.quarantine import Quarantine
 from actors.storage.snapshot import SnapshotHeader, SnapshotWriter, SnapshotWritten
+from actors.storage.snapshot_form import SECTIONS
 from actors.storage.snapshot_reader import SnapshotImage
 
 SECTION_OF: Final = {
@@ -28,6 +29,7 @@ SECTION_OF: Final = {
     "events": "recent_events",
     "logs": "logs",
     "reports": "reports",
+    "services": "services",
 }
 """Table → section. The daemon's one row is the header's member `daemon`."""
 
@@ -78,7 +80,7 @@ def write_cut(
     sections[KEYS] = (_encode(record) for record in cut.keys)
     sections[TOMBSTONES] = (_encode(tombstone) for tombstone in tombstones)
     try:
-        for section in ("tasks", "sessions", "runs", "recent_events", KEYS, TOMBSTONES, "logs", "reports"):
+        for section in SECTIONS:
             writer.write(section, sections[section])
         return writer.finish(backups_kept)
     except BaseException:

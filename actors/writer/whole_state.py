@@ -13,7 +13,13 @@ from actors.storage.contract import Cut
 
 _encode = msgspec.json.Encoder().encode
 
-SECTIONS = {"tasks": "tasks", "sessions": "sessions", "runs": "runs", "recent_events": "events"}
+SECTIONS = {
+    "tasks": "tasks",
+    "sessions": "sessions",
+    "runs": "runs",
+    "services": "services",
+    "recent_events": "events",
+}
 """Member of the answer → table."""
 
 

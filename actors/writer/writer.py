@@ -281,13 +281,14 @@ class Writer:
             self._tell_runs(admitted.lines)
 
     def _tell_runs(self, lines: Sequence[Proposal]) -> None:
-        changed: dict[str, set[str]] = {"tasks": set(), "runs": set()}
+        changed: dict[str, set[str]] = {"tasks": set(), "runs": set(), "services": set()}
         for line in lines:
             for fact in line.facts:
                 if (ids := changed.get(fact.kind.table)) is not None:
                     ids.add(fact.id)
-        if changed["runs"] or (changed["tasks"] and self._ledger.tables.runs.queued):
-            self._desk.runs.tell(RowsChanged(frozenset(changed["tasks"]), frozenset(changed["runs"])))
+        of_runs = changed["runs"] or changed["services"]
+        if of_runs or (changed["tasks"] and self._ledger.tables.runs.queued):
+            self._desk.runs.tell(RowsChanged(*(frozenset(changed[table]) for table in ("tasks", "runs", "services"))))
 
     def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
         facts = sum(len(line.facts) for line in admitted.lines)

@@ -75,14 +75,19 @@ def session_id(ctx: click.Context, _parameter: click.Parameter, incomplete: str)
     return _completed(ctx, "session.list", "sessions", "title", incomplete)
 
 
+def service_name(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a service's name, its status as help."""
+    return _completed(ctx, "service.list", "services", "status", incomplete, limit=None)
+
+
 def _completed(
-    ctx: click.Context, method: str, member: str, described_by: str, incomplete: str
+    ctx: click.Context, method: str, member: str, described_by: str, incomplete: str, limit: int | None = 1000
 ) -> list[CompletionItem]:
     """Ask the runtime; where none answers at once there is nothing to offer, and a shell must not be told why."""
     from supervisor.cli.reach import answered_at_once
 
     invocation = ctx.find_object(Invocation) or Invocation()
-    page = answered_at_once(invocation, method, {"limit": 1000})
+    page = answered_at_once(invocation, method, {} if limit is None else {"limit": limit})
     if not isinstance(page, dict):
         return []
     rows = [row for row in page.get(member, ()) if str(row.get("id", "")).startswith(incomplete)]

@@ -8,7 +8,7 @@ from supervisor import __version__
 from supervisor.cli.grammar import CONTEXT_SETTINGS, LazyGroup, Row
 
 _RUNNING: Final = "Running it"
-_WORK: Final = "Tasks, runs and sessions"
+_WORK: Final = "Tasks, runs, sessions and services"
 _LOOKING: Final = "Looking at it"
 _STATE: Final = "The state directory"
 _REST: Final = "The rest"
@@ -27,6 +27,7 @@ TABLE: Final[dict[str, Row]] = {
     "logs": Row("logs", "logs", "Show what a run printed; -f follows.", _WORK),
     "stop": Row("stop", "stop", "End runs, their agents and all that these began.", _WORK),
     "session": Row("session", "session", "Look at sessions and tidy them.", _WORK),
+    "service": Row("service", "service", "List, start and stop services.", _WORK),
     "events": Row("events", "events", "Show what happened; -f follows.", _LOOKING),
     "health": Row("health", "health", "Show how well it is running.", _LOOKING),
     "metrics": Row("health", "metrics", "Show counters and durations.", _LOOKING),

@@ -1,6 +1,8 @@
 """`perdure logs`: what a run printed, byte for byte."""
 
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,19 +15,38 @@ from supervisor.cli.printing import Printer
 from supervisor.cli.reach import runtime
 from supervisor.cli.short_ids import do_with_id
 
+if TYPE_CHECKING:
+    from supervisor.client import Client
+
+follow_option = click.option(
+    "-f", "--follow", "following", is_flag=True, help="Go on until the run is over, or until Ctrl-C."
+)
+stderr_option = click.option(
+    "--stderr", "errors", is_flag=True, help="What it printed to standard error, instead of its output."
+)
+offset_option = click.option(
+    "--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first N bytes."
+)
+
 
 @command("logs", example="perdure logs -f 01a1fd99-6037-73d0-930e-f08bfe6d6489")
 @click.argument("id", metavar="RUN", shell_complete=run_id)
-@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run is over, or until Ctrl-C.")
-@click.option("--stderr", "errors", is_flag=True, help="What it printed to standard error, instead of its output.")
-@click.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first N bytes.")
+@follow_option
+@stderr_option
+@offset_option
 def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset: int) -> int:  # noqa: FBT001  click gives flags so
     """Show what a run printed; -f follows."""
+    with runtime(invocation) as perdure:
+        row = do_with_id(perdure, "run", id, lambda id_: perdure.call("run.get", id=id_))
+        return show_output(perdure, row, following=following, errors=errors, offset=offset)
+
+
+def show_output(perdure: "Client", row: Mapping[str, Any], *, following: bool, errors: bool, offset: int) -> int:
+    """Print what a run printed, given its row; return the exit code."""
     from supervisor.client.output import follow_output, read_output
 
     stream, other = ("stderr", "stdout") if errors else ("stdout", "stderr")
-    with runtime(invocation) as perdure, Interrupts() as interrupts:
-        row = do_with_id(perdure, "run", id, lambda id_: perdure.call("run.get", id=id_))
+    with Interrupts() as interrupts:
         printer = Printer(interrupts, {stream: sys.stdout}, {stream: offset})
         try:
             for piece in (
@@ -39,5 +60,7 @@ def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset:
         except BrokenPipeError:  # `perdure logs RUN | head`
             return Exit.PIPE_CLOSED
     if not printer.offsets[stream] and row[other]["bytes"] and sys.stderr.isatty():
-        sys.stderr.write(f"Nothing on {stream}; perdure logs {'--stderr ' if not errors else ''}{id} shows {other}.\n")
+        sys.stderr.write(
+            f"Nothing on {stream}; perdure logs {'--stderr ' if not errors else ''}{row['id']} shows {other}.\n"
+        )
     return Exit.FINE

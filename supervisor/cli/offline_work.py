@@ -42,7 +42,7 @@ def working_offline(invocation: Invocation) -> Iterator[Works]:
     from actors.model.state import Limits
     from supervisor.root.directory import is_foreign
     from supervisor.root.errors import NotAStateDirectory
-    from supervisor.runtime.assembly import storage_settings
+    from supervisor.runtime.settings import storage_settings
 
     if is_foreign(path):
         raise NotAStateDirectory(f"{path} is no state directory of Perdure; it was left untouched")

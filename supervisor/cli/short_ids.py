@@ -24,6 +24,7 @@ _LISTS: Final = {
     "run": ("run.list", "runs"),
     "session": ("session.list", "sessions"),
 }
+"""Nouns whose ids are generated; whatever else is named has the name that somebody gave it."""
 
 
 def do_with_id(perdure: Runtime, noun: str, text: str, do: Callable[[str], T]) -> T:
@@ -32,7 +33,7 @@ def do_with_id(perdure: Runtime, noun: str, text: str, do: Callable[[str], T]) -
 
     Raises what `do` raises, and CommandFailed when several ids end so.
     """
-    short = _SHORT.fullmatch(text)
+    short = _SHORT.fullmatch(text) if noun in _LISTS else None
     if short is None:
         return do(text)
     if short["mark"]:

@@ -2,7 +2,7 @@
 
 import attrs
 
-from supervisor.config.schema import KEYS, SECTIONS, Config
+from supervisor.config.schema import KEYS, NAMED, SECTIONS, Config
 
 
 def live_changes(old: Config, new: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -14,7 +14,10 @@ def live_changes(old: Config, new: Config) -> tuple[tuple[str, ...], tuple[str, 
     changed = [name for name in KEYS if _value(old, name) != _value(new, name)]
     return (
         tuple(name for name in changed if KEYS[name].bounds.live),
-        tuple(name for name in changed if not KEYS[name].bounds.live) + (("tools",) if old.tools != new.tools else ()),
+        (
+            *(name for name in changed if not KEYS[name].bounds.live),
+            *(name for name in NAMED if getattr(old, name) != getattr(new, name)),
+        ),
     )
 
 

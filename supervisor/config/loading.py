@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import attrs
 
+from supervisor.config import services, tools
 from supervisor.config.errors import ConfigError, Violation
-from supervisor.config.schema import KEYS, ORDER, SECTIONS, Config
+from supervisor.config.schema import KEYS, NAMED, ORDER, SECTIONS, Config
 from supervisor.config.sources import (
-    TOOLS,
     Layer,
     Sourced,
     default_file,
@@ -26,7 +26,7 @@ from supervisor.config.sources import (
     from_tables,
 )
 from supervisor.config.state_path import CONFIG_VARIABLE, dotenv_values
-from supervisor.config.tools import merged, problems_of
+from supervisor.config.tables import merged
 from supervisor.masking import mask
 
 WIRE_SOURCE = "the configuration handed over by the root process"
@@ -88,7 +88,8 @@ def to_wire(config: Config) -> dict[str, dict[str, Any]]:
         }
         for section in SECTIONS
     }
-    sections[TOOLS] = {name: dict(table) for name, table in config.tools.items()}
+    for section in NAMED:
+        sections[section] = {name: dict(table) for name, table in getattr(config, section).items()}
     return sections
 
 
@@ -139,25 +140,28 @@ def _merged(layers: list[Layer]) -> Resolved:
         for section, kind in SECTIONS.items()
     }
     return Resolved(
-        config=Config(**sections, tools=_tools(layers)),
+        config=Config(**sections, tools=_named("tools", layers), services=_named("services", layers)),
         sources={name: sourced.source for name, sourced in values.items()},
     )
 
 
-def _tools(layers: list[Layer]) -> Mapping[str, Mapping[str, Any]]:
-    """The tools of all layers, one over the other; raises ConfigError with everything that is wrong with them."""
+def _named(section: str, layers: list[Layer]) -> Mapping[str, Mapping[str, Any]]:
+    """A section's tables of all layers, one over the other; raises ConfigError with everything that is wrong there."""
     found: dict[str, Mapping[str, Any]] = {}
     for layer in layers:
-        for name, table in layer.tools.items():
+        for name, table in layer.named[section].items():
             found[name] = merged(found.get(name, {}), table)
     wrong = [
-        Violation(source="configuration", key=f"{TOOLS}.{name}.{key}".rstrip("."), problem=problem, nearest=nearest)
+        Violation(source="configuration", key=f"{section}.{name}.{key}".rstrip("."), problem=problem, nearest=nearest)
         for name, table in found.items()
-        for key, problem, nearest in problems_of(table)
+        for key, problem, nearest in _PROBLEMS_OF[section](name, table)
     ]
     if wrong:
         raise ConfigError.of(tuple(wrong))
     return found
+
+
+_PROBLEMS_OF = {"tools": lambda _name, table: tools.problems_of(table), "services": services.problems_of}
 
 
 def _out_of_order(values: Mapping[str, Sourced]) -> list[Violation]:

@@ -194,6 +194,8 @@ class Config:
     alerts: Alerts = attrs.field(factory=Alerts)
     tools: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """[tools.NAME] as written, judged and merged (`config.tools`); their names are the user's, so they are no keys."""
+    services: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """[services.NAME], the same (`config.services`)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -247,8 +249,11 @@ ORDER = (
 )
 
 
+NAMED = ("tools", "services")
+"""Sections whose tables have names of the user's own: [tools.NAME]."""
+
 SECTIONS: Mapping[str, type] = types.MappingProxyType(
-    {section.name: cast("type", section.type) for section in attrs.fields(Config) if section.name != "tools"}
+    {section.name: cast("type", section.type) for section in attrs.fields(Config) if section.name not in NAMED}
 )
 """Section name to its class."""
 

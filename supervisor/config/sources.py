@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from supervisor.config.errors import Violation
-from supervisor.config.schema import KEYS, SECTIONS, Key
+from supervisor.config.schema import KEYS, NAMED, SECTIONS, Key
 from supervisor.config.state_path import PREFIX, SEPARATOR, SHORT_NAMES, dotenv_values
 from supervisor.config.values import Unfit, checked, read
 
@@ -22,7 +22,6 @@ NEAREST_CUTOFF = 0.6
 """difflib's own default: below it a suggestion misleads more often than it helps."""
 
 DOTENV = ".env"
-TOOLS = "tools"
 
 
 Convert = Callable[[Key, Any, Path], object]
@@ -43,8 +42,8 @@ class Layer:
 
     values: dict[str, Sourced] = attrs.field(factory=dict)
     violations: list[Violation] = attrs.field(factory=list)
-    tools: dict[str, Mapping[str, Any]] = attrs.field(factory=dict)
-    """[tools.NAME] by name."""
+    named: dict[str, dict[str, Mapping[str, Any]]] = attrs.field(factory=lambda: {section: {} for section in NAMED})
+    """[tools.NAME] and the like, by section and name."""
 
     def refuse(self, source: str, key: str, problem: str, nearest: str = "") -> None:
         """Note a mistake."""
@@ -88,8 +87,8 @@ def from_tables(tables: Mapping[str, object], source: str, directory: Path) -> L
     """The layer of sections of typed values, `{"state": {"path": …}}`."""
     layer = Layer()
     for section, table in tables.items():
-        if section == TOOLS and isinstance(table, Mapping):
-            _take_tools(layer, table, source)
+        if section in NAMED and isinstance(table, Mapping):
+            _take_named(layer, section, table, source)
         elif section not in SECTIONS:
             layer.refuse(source, section, "there is no such section", _nearest_section(section))
         elif not isinstance(table, Mapping):
@@ -165,16 +164,17 @@ def _take_table(layer: Layer, section: str, table: Mapping[str, object], source:
         layer.refuse(source, name, "there is no such key", _nearest_key(section, short))
 
 
-def _take_tools(layer: Layer, tools: Mapping[str, object], source: str) -> None:
-    for name, table in tools.items():
+def _take_named(layer: Layer, section: str, tables: Mapping[str, object], source: str) -> None:
+    for name, table in tables.items():
         if isinstance(table, Mapping):
-            layer.tools[name] = table
+            layer.named[section][name] = table
         else:
-            layer.refuse(source, f"{TOOLS}.{name}", f"is a tool: write [{TOOLS}.{name}] and its keys below")
+            noun = section.removesuffix("s")
+            layer.refuse(source, f"{section}.{name}", f"is a {noun}: write [{section}.{name}] and its keys below")
 
 
 def _nearest_section(section: str) -> str:
-    return _nearest(section, SECTIONS) or _nearest_key("", section)
+    return _nearest(section, (*SECTIONS, *NAMED)) or _nearest_key("", section)
 
 
 def _nearest_key(section: str, short: str) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from actors.running.tools import Limits, OutputFormat, Retry, Tool, expanded
+from supervisor.config.tables import Problem, judged, passed_on
 
 PLACEHOLDERS: Final = dict.fromkeys(("description", "task_id", "session_id", "result_path"), "x")
 
@@ -75,35 +76,18 @@ def told(missing: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({command})" for name, command in missing.items())
 
 
-def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table with another laid over it, key by key, tables inside it too."""
-    found = dict(lower)
-    for name, value in upper.items():
-        before = found.get(name)
-        inside = isinstance(value, Mapping) and isinstance(before, Mapping)
-        found[name] = merged(before, value) if inside and isinstance(before, Mapping) else value
-    return found
-
-
-def problems_of(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (key below the tool, problem, nearest right name) for what is wrong with one tool's table."""
-    known = {field.name for field in msgspec.structs.fields(_Tool)}
-    unknown = [name for name in table if name not in known]
-    for name in unknown:
-        near = difflib.get_close_matches(name, known, n=1)
-        yield name, "there is no such key", near[0] if near else ""
-    try:
-        tool = msgspec.convert({name: table[name] for name in table if name in known}, _Tool)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        yield where.rstrip("`").removeprefix("."), what, ""
+def problems_of(table: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with one tool's table."""
+    tool, problems = judged(table, _Tool)
+    yield from problems
+    if tool is None:
         return
     for name, template in (("argv", tool.argv), ("resume", tool.resume or ())):
         for argument in template:
             yield from _placeholder_problems(name, argument)
 
 
-def _placeholder_problems(name: str, argument: str) -> Iterator[tuple[str, str, str]]:
+def _placeholder_problems(name: str, argument: str) -> Iterator[Problem]:
     """An unknown {word} is most likely a slip; braces around anything else are the command's own."""
     rest = expanded([argument], PLACEHOLDERS)
     for word in _words_in_braces(rest[0] if rest else ""):
@@ -118,12 +102,11 @@ def _words_in_braces(text: str) -> list[str]:
 
 def _tool(name: str, given: _Tool, environ: Mapping[str, str]) -> Tool:
     exit_codes = given.retry.exit_codes
-    passed = {variable: environ[variable] for variable in given.pass_env if variable in environ}
     return Tool(
         name=name,
         argv=given.argv,
         resume=given.resume,
-        env={**passed, **given.env},
+        env={**passed_on(given.pass_env, environ), **given.env},
         cwd=given.cwd,
         output=given.output,
         limits=Limits(**msgspec.structs.asdict(given.limits)),

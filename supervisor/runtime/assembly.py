@@ -1,9 +1,11 @@
 """Who is built from what: the runtime's actors, their mailboxes, their order of start (the composition root's plan).
 
     runtime ── one_for_one
+       ├── agents_link, where agents can be run
        ├── core ── rest_for_one: writer, then domain ── one_for_one: tasks, sessions, runs, events, reports, autosave
        ├── gateway
-       └── alerts
+       ├── alerts
+       └── services, where some are configured: each has a supervisor of its own (`supervisor.runtime.services`)
 
 Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions,
 the gateway's connections. What a crash may take is made anew by the `run` function of each child.
@@ -13,9 +15,7 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import socket
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,6 @@ import attrs
 import trio
 
 from actors.autosave import Autosave, Watch
-from actors.decisions.decision import Rules
 from actors.domain import Place
 from actors.events import Events
 from actors.kernel.actor import BEAT_EVERY_S, Behaviour, serve
@@ -37,30 +36,29 @@ from actors.model.errors import ShuttingDown
 from actors.model.state import Limits as TableLimits
 from actors.reports import Reports
 from actors.running.link import NoLink
-from actors.running.rules import RunRules
 from actors.runs import Hall, Runs
 from actors.sessions import Sessions
-from actors.storage.disk_store import DiskStore, StorageSettings
+from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.subscriptions import Subscriptions
 from actors.tasks import Tasks
-from actors.writer import Desk, Writer, WriterSettings
+from actors.writer import Desk, Writer
 from supervisor.config.schema import Config
-from supervisor.config.tools import tools_of
 from supervisor.gateway.gateway import Gateway
-from supervisor.gateway.limits import Limits as GatewayLimits
 from supervisor.gateway.observer import Tally
 from supervisor.logs import get_logger
 from supervisor.parsers import parser_of
+from supervisor.runtime import settings
 from supervisor.runtime.agents_link import AgentsLink
 from supervisor.runtime.alerts.command import AlertCommand
 from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.methods import local_methods
 from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.runtime.office import Office
+from supervisor.runtime.services.records import Records
+from supervisor.runtime.services.supervisors import PLACE, Services
 from supervisor.tree.context import ChildContext
-from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
 
 LETTERS_MAX: Final = 8192
@@ -71,11 +69,6 @@ WRITER_LETTERS_MAX: Final = 32_768
 
 DOMAIN: Final = ("tasks", "sessions", "runs", "events", "reports", "autosave")
 """In the order of their start."""
-
-PASSED_ON: Final = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|TMPDIR|LANG|LC_\w+|XDG_\w+|\w+_PROXY|\w+_proxy")
-"""What of Perdure's own environment every agent gets; a tool's `pass_env` names more."""
-
-DAY_S: Final = 86_400
 
 _log = get_logger("supervision:actors")
 
@@ -118,7 +111,7 @@ class Assembly:
         self.ledger = Ledger(recent=RecentLines(max(1, config.events.cache_size)))
         tally = Tally()
         metrics = RuntimeMetrics(tally, self.ledger, self.mailboxes)
-        self.storage_settings = storage_settings(config)
+        self.storage_settings = settings.storage_settings(config)
         self.desk = self._desk(metrics, give_up)
         self.watch = Watch(interval_s=config.state.autosave_interval_s, pid=birth.root_pid, started_at=birth.started_at)
         self.places = {name: self._place(name) for name in DOMAIN}
@@ -132,6 +125,7 @@ class Assembly:
             ledger=self.ledger,
             mailboxes=self.mailboxes,
             writer=self._refs["writer"],
+            records=Records(self.ledger, self._refs["runs"]),
             tally=tally,
             metrics=metrics,
             ask_shutdown=ask_shutdown,
@@ -141,7 +135,8 @@ class Assembly:
         )
         self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
         self.link = _link(birth.doors, self._refs["runs"])
-        self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of)
+        self.services = self.office.services = self._services()
+        self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of, changed=self.office.records.changed)
         metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
         self.alerts = AlertWatch(
             ledger=self.ledger,
@@ -158,7 +153,7 @@ class Assembly:
             actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
             local=local_methods(self.office),
             crashed=_gateway_crashed,
-            limits=gateway_limits(config),
+            limits=settings.gateway_limits(config),
             observer=tally,
         )
         self.desk.is_followed = lambda: len(self._subscriptions) > 0
@@ -169,11 +164,11 @@ class Assembly:
         """Take the values of a configuration that was read again, as far as they may change while running."""
         self.office.config = config
         self.watch.interval_s = config.state.autosave_interval_s
-        self.storage_settings = storage_settings(config)
+        self.storage_settings = settings.storage_settings(config)
         if isinstance(self.desk.store, DiskStore):
             self.desk.store.settings = self.storage_settings
         for place in self.places.values():
-            place.rules = rules(config, self._birth.state_path)
+            place.rules = settings.rules(config, self._birth.state_path, self._birth.started_at)
 
     def close(self) -> None:
         """Answer everything that still waits, and let the threads end."""
@@ -187,7 +182,7 @@ class Assembly:
             mailbox=self.mailboxes["writer"],
             ledger=self.ledger,
             clock=self._clock,
-            settings=writer_settings(self._birth.config),
+            settings=settings.writer_settings(self._birth.config),
             events=self._refs["events"],
             runs=self._refs["runs"],
             open_store=self._open_store,
@@ -202,7 +197,21 @@ class Assembly:
             writer=self._refs["writer"],
             ledger=self.ledger,
             clock=self._clock,
-            rules=rules(self._birth.config, self._birth.state_path),
+            rules=settings.rules(self._birth.config, self._birth.state_path, self._birth.started_at),
+        )
+
+    def _services(self) -> Services | None:
+        specs = self.places["runs"].rules.runs.services
+        if not specs:
+            return None
+        return Services(
+            specs,
+            self.office.records,
+            up_at=self._birth.started_at,
+            intensity=settings.processes_intensity(self._birth.config),
+            backoff=settings.backoff(self._birth.config),
+            restarts=self.office.metrics.restarts,
+            log=get_logger("supervision:services"),
         )
 
     def _open_store(self) -> DiskStore:
@@ -222,16 +231,10 @@ class Assembly:
         )
 
     def _spec(self) -> SupervisorSpec:
-        supervision = self._birth.config.supervisor
         supervise = partial(
             SupervisorSpec,
-            intensity=Intensity(restarts_max=supervision.restarts_max, within_s=supervision.within_s),
-            backoff=Backoff(
-                base_s=supervision.backoff_base_s,
-                factor=supervision.backoff_factor,
-                max_s=supervision.backoff_max_s,
-                healthy_after_s=supervision.healthy_after_s,
-            ),
+            intensity=settings.actors_intensity(self._birth.config),
+            backoff=settings.backoff(self._birth.config),
         )
         domain = supervise(
             name="domain",
@@ -242,7 +245,8 @@ class Assembly:
         core = supervise(name="core", strategy=Strategy.REST_FOR_ONE, children=(writer, domain))
         gateway = self._child("gateway", self.gateway.run)
         link = () if self.link is None else (self._child("agents_link", self._link_run),)
-        children = (*link, core, gateway, self._child("alerts", self.alerts.run))
+        services = () if self.services is None else (self._child(PLACE, self.services.run),)
+        children = (*link, core, gateway, self._child("alerts", self.alerts.run), *services)
         return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=children)
 
     def _child(self, name: str, run: Callable[[ChildContext], Any], start_within_s: float = 60.0) -> ChildSpec:
@@ -293,77 +297,6 @@ class Assembly:
 
 def _link(doors: socket.socket | None, runs: Ref) -> AgentsLink | None:
     return None if doors is None else AgentsLink(doors, runs.tell, get_logger("agents:link"))
-
-
-def rules(config: Config, state_path: Path) -> Rules:
-    """Return the part of the configuration on which decisions depend."""
-    return Rules(
-        logs_kept=config.tasks.logs_kept,
-        lease_s=config.tasks.lease_s,
-        ageing_s=config.runs.ageing_s,
-        sessions_max=config.sessions.max,
-        sessions_keep_days=config.sessions.keep_days,
-        archive_tasks_after_days=config.tasks.archive_after_days,
-        runs=run_rules(config, state_path),
-    )
-
-
-def run_rules(config: Config, state_path: Path) -> RunRules:
-    """Return the part of the configuration on which runs depend.
-
-    Agents get what every program needs of this process's environment, and what their tool names: no secrets by chance.
-    """
-    return RunRules(
-        concurrency=config.runs.concurrency,
-        interruptions_max=config.runs.interruptions_max,
-        grace_s=config.runs.grace_s,
-        backoff_base_s=config.runs.backoff_base_s,
-        backoff_factor=config.runs.backoff_factor,
-        backoff_max_s=config.runs.backoff_max_s,
-        keep_days=config.runs.keep_days,
-        runs_max=config.runs.max,
-        tools=tools_of(config.tools, os.environ),
-        env={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
-        cwd=str(state_path.parent),
-        results=os.path.join(tempfile.gettempdir(), f"perdure-{os.getuid()}"),  # noqa: PTH118  it becomes text
-    )
-
-
-def writer_settings(config: Config) -> WriterSettings:
-    """Return the part of the configuration on which the writer depends."""
-    return WriterSettings(
-        durability=config.state.durability,
-        durability_interval_s=config.state.durability_interval_s,
-        files_delay_s=config.state.task_files_delay_s,
-        snapshot_after_facts=config.state.snapshot_after_facts,
-        last_files_within_s=config.supervisor.stop_grace_s / 3,
-        answer_bytes_max=config.gateway.frame_bytes_max,
-    )
-
-
-def storage_settings(config: Config) -> StorageSettings:
-    """Return the part of the configuration on which the storage depends."""
-    return StorageSettings(
-        durability=config.state.durability,
-        backups_kept=config.state.backups_kept,
-        journal_keep_s=config.state.journal_keep * DAY_S,
-        journal_bytes_max=config.state.journal_bytes_max,
-        disk_reserve_bytes=config.state.disk_reserve_bytes,
-        segment_bytes_max=config.state.segment_bytes_max,
-    )
-
-
-def gateway_limits(config: Config) -> GatewayLimits:
-    """Return the part of the configuration on which the gateway depends."""
-    return GatewayLimits(
-        frame_bytes_max=config.gateway.frame_bytes_max,
-        nesting_max=config.gateway.nesting_max,
-        half_frame_s=config.gateway.half_frame_s,
-        connections_max=config.gateway.connections_max,
-        in_flight_max=config.gateway.in_flight_max,
-        unsent_bytes_max=config.gateway.unsent_bytes_max,
-        memory_bytes_max=config.gateway.memory_bytes_max,
-    )
 
 
 def _gateway_crashed(crash_id: str, error: BaseException) -> None:

@@ -24,6 +24,7 @@ from actors.ledger import Mode
 from actors.messages.questions import ReadHealth
 from actors.model.errors import PerdureError
 from actors.model.stamps import posix_of
+from actors.model.tables import decode_service
 from supervisor.runtime.office import Office
 from supervisor.runtime.tree_rows import tree_rows
 
@@ -99,6 +100,7 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
     for row in rows:
         if row["state"] != "running":
             yield f"{row['path']} is {row['state']}"
+    yield from _given_up(office)
     if office.ledger.save_problem is not None:
         yield f"the last snapshot could not be written: {office.ledger.save_problem}"
     if office.ledger.files_problem is not None:
@@ -114,6 +116,13 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
         yield "the last recovery found damage: see the recovery report in runtime.status"
     if office.config.state.durability in RISKS:
         yield RISKS[office.config.state.durability]
+
+
+def _given_up(office: Office) -> Iterator[str]:
+    for row in office.ledger.tables.services.rows.values():
+        service = decode_service(row.encoded)
+        if service.status == "failed":
+            yield f"service {service.name} is given up: {(service.last_error or {}).get('message')}"
 
 
 def _status(mode: Mode, reasons: list[str]) -> str:

@@ -46,6 +46,9 @@ from supervisor.tree.supervisor import Supervisor
 DRAIN_SHARE: Final = 0.25
 """How much of the time for a stop may go to commands that are under way; the rest belongs to the last snapshot."""
 
+SERVICES_SHARE: Final = 0.4
+"""How much of it a service may have between SIGTERM and SIGKILL: its own grace may be longer than the whole stop."""
+
 JOIN_WITHIN_S: Final = 1.0
 """How long the end waits for the writer's threads; they are idle unless the stop was cut short."""
 
@@ -170,6 +173,8 @@ class Runtime:
     async def _stop(self, stop: Stop) -> None:
         """Answer what is under way, then stop everybody; the writer, last of all, takes a snapshot."""
         self._assembly.watch.stopping = True
+        if self._assembly.services is not None:
+            self._assembly.services.limit_grace(stop.grace_s * SERVICES_SHARE)
         await self._assembly.gateway.drain(stop.reason, stop.grace_s * DRAIN_SHARE)
         self._tree.stop(stop.reason)
 

@@ -14,6 +14,7 @@ from actors.model.errors import Conflict, Forbidden, Internal, InvalidParams, No
 from supervisor.config import masked
 from supervisor.runtime.health import health, look_at_disk
 from supervisor.runtime.office import Office
+from supervisor.runtime.services.methods import service_methods
 from supervisor.runtime.tree_rows import tree_rows
 from supervisor.tree.chaos import Harm
 from supervisor.tree.errors import NotRestartable, TreeError, UnknownChild
@@ -42,6 +43,7 @@ def local_methods(office: Office) -> Mapping[str, LocalHandler]:
         "runtime.metrics": lambda request: _metrics(office, request),
         "runtime.reload": lambda _request: _reload(office),
         "actor.restart": lambda request: _restart(office, request),
+        **service_methods(office.records),
     }
     handlers: dict[str, LocalHandler] = {name: _at_once(answer) for name, answer in now.items()}
     handlers.update({name: _beside(office, answer) for name, answer in waiting.items()})
@@ -114,7 +116,12 @@ def _beside(office: Office, answer: Callable[[Request], Awaitable[Any]]) -> Loca
 
 
 def _rows(office: Office) -> list[dict[str, Any]]:
-    return tree_rows(_tree(office).tree(), office.mailboxes)
+    tree = _tree(office).tree()
+    rows = tree_rows(tree, office.mailboxes)
+    if office.services is not None:
+        for view in office.services.views(above=tree.path):
+            rows.extend(tree_rows(view, {}))
+    return rows
 
 
 def _tree(office: Office) -> Supervisor:

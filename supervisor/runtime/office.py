@@ -20,6 +20,8 @@ from supervisor.config.schema import Config
 from supervisor.gateway.observer import Tally
 from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.metrics import RuntimeMetrics
+from supervisor.runtime.services.records import Records
+from supervisor.runtime.services.supervisors import Services
 from supervisor.tree.supervisor import Supervisor
 
 
@@ -36,6 +38,8 @@ class Office:
     ledger: Ledger
     mailboxes: Mapping[str, Mailbox]
     writer: Ref
+    records: Records
+    """Of services."""
     tally: Tally
     metrics: RuntimeMetrics
     ask_shutdown: Callable[[], None]
@@ -44,6 +48,8 @@ class Office:
     """Tell the root that a client wants the configuration read again."""
     log: Any
     tree: Supervisor | None = None
+    services: Services | None = None
+    """None where none is configured."""
     nursery: trio.Nursery | None = None
     """Where answers are prepared that have to wait for something."""
     root: dict[str, Any] = attrs.field(factory=dict)

@@ -11,9 +11,10 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import field
 
-from actors.messages import records, runs, runtime, sessions, tasks
+from actors.messages import records, runs, runtime, services, sessions, tasks
 from actors.messages.bounds import Params
 from actors.model.run import Run
+from actors.model.service import Service
 from actors.model.session import Session
 from actors.model.task import Task
 
@@ -117,6 +118,19 @@ _SESSIONS: Final = (
         "session.put", sessions.SessionPut, "sessions", "record a session that somebody else keeps", "the session",
         Session, mutates=True, example={"session": {"id": "session_1704067200001", "title": "Login"}},
     ),
+    Method(
+        "session.seen", sessions.SessionSeen, "sessions", "an agent's session was seen: find out which of ours it is",
+        "{session, minted, identity_resolution}", mutates=True,
+        example={"external_id": "0b3c4d5e-0000-4000-8000-000000000000", "cwd": "/home/me/project"},
+    ),
+    _session("session.alias", sessions.SessionAlias, "give a session a name that no other has", alias="login"),
+    _session("session.parent", sessions.SessionParent, "say whom a session descends from", parent_id=None),
+    _session("session.link", sessions.SessionLink, "link a session to tasks and projects", tasks=["task_1"]),
+    _session("session.unlink", sessions.SessionUnlink, "take such links away", projects=["login"]),
+    Method("session.tree", sessions.SessionTree, "sessions", "read who descends from whom",
+           "{roots: [{session, children}]}"),
+    Method("session.sweep", sessions.SessionSweep, "sessions", "label sessions without progress as idle or archived",
+           "{changed}", mutates=True, example={"dry_run": True}),
 )  # fmt: skip
 
 _RECORDS: Final = (
@@ -154,6 +168,16 @@ _RECORDS: Final = (
     Method("report.list", records.ReportList, "reports", "read what reports there are", "{reports}"),
 )  # fmt: skip
 
+_SERVICES: Final = (
+    Method("service.list", services.ServiceList, "runs", "read the services that are configured", "{services}"),
+    Method("service.start", services.ServiceStart, "local", "have a service run; answered when it does, or is given up",
+           "the service", Service, mutates=True, example={"name": "codex"}),
+    Method("service.stop", services.ServiceStop, "local", "stop a service; answered when it is over",
+           "the service", Service, mutates=True, example={"name": "codex"}),
+    Method("service.restart", services.ServiceRestart, "local", "stop a service and start it again",
+           "the service", Service, mutates=True, example={"name": "codex"}),
+)  # fmt: skip
+
 _RUNTIME: Final = (
     Method("state.save", runtime.StateSave, "writer", "take a snapshot now", "{path, seq, bytes, duration_s}"),
     Method("state.backups", runtime.StateBackups, "writer", "read what backups there are", "{backups}"),
@@ -175,12 +199,16 @@ _RUNTIME: Final = (
     Method("rpc.discover", runtime.RpcDiscover, "local", "read this table", "an OpenRPC document"),
 )  # fmt: skip
 
-METHODS: Final[dict[str, Method]] = {row.name: row for row in (*_TASKS, *_SESSIONS, *_RECORDS, *_RUNTIME)}
+METHODS: Final[dict[str, Method]] = {row.name: row for row in (*_TASKS, *_SESSIONS, *_RECORDS, *_SERVICES, *_RUNTIME)}
 """Every method by its name."""
 
 IN_A_BATCH: Final = frozenset(row.name for row in METHODS.values() if row.mutates) - {
     "batch.apply",
     "run.stop",
+    "service.restart",
+    "service.start",
+    "service.stop",
     "task.heartbeat",
 }
-"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none, and a stop waits for its agent."""
+"""What `batch.apply` may hold: whatever becomes facts. A heartbeat becomes none; a stop, and what is asked of services,
+waits for processes."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from attrs import define, field
 
-from actors.decisions import batch, claims, records, runs, sessions, tasks
+from actors.decisions import batch, claims, records, runs, services, services_life, sessions, tasks
 from actors.decisions.batch import Steps
 from actors.decisions.decision import At, Decision, Handler, Rules
 from actors.messages.runs import RunStop
@@ -28,6 +28,8 @@ HANDLERS: dict[type, Handler] = {
 }
 HANDLERS[RunStop] = runs.STOP
 HANDLERS[Steps] = batch.handler(dict(HANDLERS))
+HANDLERS.update(services.HANDLERS)
+HANDLERS.update(services_life.HANDLERS)
 
 
 @define(eq=False)

@@ -58,6 +58,8 @@ def build(root: Path) -> dict[str, Any]:
     driver.commit(Fact(op="report.saved", id="r1", rev=1, data=report))
     driver.commit(Fact(op="event.recorded", id="e1", rev=1, data={"id": "e1", "type": "note", "rev": 1}))
     driver.commit(Fact(op="run.recorded", id="run-1", rev=1, data={"id": "run-1", "status": "exited", "rev": 1}))
+    service = {"id": "codex", "name": "codex", "command": "codex", "args": ["app-server"], "rev": 1}
+    driver.commit(Fact(op="service.configured", id="codex", rev=1, data=service))
     driver.create("t2")
     driver.settle_files()
     driver.commit(deleted("t2", 2), session_deleted(2, OTHER_SESSION))

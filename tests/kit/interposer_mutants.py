@@ -20,7 +20,7 @@ from actors.storage.files import Disk
 from actors.storage.journal import Journal
 from actors.writer import WriterSettings
 from supervisor.config.schema import Config
-from supervisor.runtime import assembly
+from supervisor.runtime import settings
 
 RETRY_S: Final = 0.02
 FILES_SYNC_S: Final = 0.1
@@ -28,12 +28,12 @@ FILES_SYNC_S: Final = 0.1
 
 def use_short_pauses() -> None:
     """No defect, but patience: a bad disk is tried again after milliseconds, and files are synced often."""
-    given = assembly.writer_settings
+    given = settings.writer_settings
 
     def short(config: Config) -> WriterSettings:
         return attrs.evolve(given(config), retry_s=RETRY_S, files_sync_s=FILES_SYNC_S)
 
-    assembly.writer_settings = short
+    settings.writer_settings = short
 
 
 def acknowledge_before_the_write() -> None:

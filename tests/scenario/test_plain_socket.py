@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.perdure import Perdure, Wire, perdure
+from tests.kit.services import configure
 
 
 def _members(names: str) -> frozenset[str]:
@@ -56,6 +57,7 @@ def scene(name: str) -> Callable[[Scene], Scene]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perdure]:
     """One Perdure for the whole module: no scene stops it."""
     with perdure(tmp_path_factory.mktemp("plain")) as one:
+        configure(one, {"sleeper": {"command": "sleep", "args": ["3600"]}})
         one.start()
         yield one
 
@@ -573,6 +575,31 @@ def _actor_restart(wire: Wire) -> None:
 def _actor_kill(wire: Wire) -> None:
     assert wire.call("actor.kill", name="runs", how="crash") == {"name": "runs", "how": "crash"}
     assert wire.call("run.put", run={"id": "after_the_kill"})["rev"] == 1
+
+
+@scene("service.list")
+def _service_list(wire: Wire) -> None:
+    (sleeper,) = wire.call("service.list")["services"]
+    assert (sleeper["name"], sleeper["command"], sleeper["args"]) == ("sleeper", "sleep", ["3600"])
+
+
+@scene("service.start")
+def _service_start(wire: Wire) -> None:
+    assert wire.call("service.start", name="sleeper")["status"] == "running"
+
+
+@scene("service.stop")
+def _service_stop(wire: Wire) -> None:
+    stopped = wire.call("service.stop", name="sleeper")
+    assert (stopped["status"], stopped["pid"], stopped["wanted"]) == ("stopped", None, False)
+
+
+@scene("service.restart")
+def _service_restart(wire: Wire) -> None:
+    before = wire.call("service.start", name="sleeper", idempotency_key="a-key-of-services")
+    again = wire.call("service.restart", name="sleeper", idempotency_key="another-key-of-services")
+    assert (again["status"], again["lives"], again["pid"] == before["pid"]) == ("running", before["lives"] + 1, False)
+    assert wire.call("service.restart", name="sleeper", idempotency_key="another-key-of-services") == again
 
 
 @scene("rpc.discover")

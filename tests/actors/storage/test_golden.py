@@ -19,6 +19,7 @@ from tests.kit.golden import build
 from tests.kit.histories import recovered
 
 GOLDEN = Path(__file__).parent / "golden" / "v2"
+BEFORE_SERVICES = Path(__file__).parent / "golden" / "v2-before-services"
 NAMES = sorted(read_tree(GOLDEN)[0])
 
 
@@ -42,12 +43,29 @@ def test_it_is_written_as_it_was(made: dict[str, bytes], name: str) -> None:
 
 def test_what_was_written_then_is_read_exactly(tmp_path: Path) -> None:
     expected = build(tmp_path / "made")
-    shutil.copytree(GOLDEN, tmp_path / "golden")
-    for path in (tmp_path / "golden", *(tmp_path / "golden").rglob("*")):
-        path.chmod(0o700 if path.is_dir() else 0o600)  # git keeps no such modes
-    for folder in ("quarantine", "spool"):
-        (tmp_path / "golden" / folder).mkdir(mode=0o700, exist_ok=True)  # nor empty folders
-    state, report = recovered(tmp_path / "golden")
+    state, report = recovered(_copied(GOLDEN, tmp_path))
     assert state == expected
     assert (report["case"], report["corrupted"]) == ("B", False)
     assert verify_directory(Disk(), Layout(tmp_path / "golden"))["ok"]
+
+
+def test_a_directory_of_before_there_were_services_is_read_as_it_is(tmp_path: Path) -> None:
+    assert b'"services":[' not in (BEFORE_SERVICES / "state.json").read_bytes()
+    state, report = recovered(_copied(BEFORE_SERVICES, tmp_path))
+    assert (report["case"], report["corrupted"], report["rejected_count"]) == ("B", False, 0)
+    expected = build(tmp_path / "made")["rows"]
+    assert expected.pop("services")
+    assert state["rows"].pop("services") == {}
+    assert state["rows"] == expected
+    assert verify_directory(Disk(), Layout(tmp_path / "golden"))["ok"]
+
+
+def _copied(golden: Path, tmp_path: Path) -> Path:
+    """A copy with the modes and the empty folders that git does not keep."""
+    copy = tmp_path / "golden"
+    shutil.copytree(golden, copy)
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    for folder in ("quarantine", "spool"):
+        (copy / folder).mkdir(mode=0o700, exist_ok=True)
+    return copy

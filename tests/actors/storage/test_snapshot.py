@@ -59,6 +59,8 @@ GOLDEN = """{
 ],
 "reports":[
 ],
+"services":[
+],
 """
 
 

@@ -8,7 +8,8 @@ import attrs
 
 from actors.messages.tasks import TaskCreate
 from supervisor.config.schema import Config
-from supervisor.runtime.assembly import DOMAIN, gateway_limits, rules, storage_settings, writer_settings
+from supervisor.runtime.assembly import DOMAIN
+from supervisor.runtime.settings import gateway_limits, rules, storage_settings, writer_settings
 from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
 from supervisor.wire.methods import METHODS
 from tests.kit.runtimes import PATHS, config_of, running_runtime
@@ -83,7 +84,7 @@ def test_every_part_gets_its_part_of_the_configuration() -> None:
     limits = gateway_limits(config)
     assert (limits.frame_bytes_max, limits.connections_max, limits.in_flight_max) == (2048, 5, 6)
     assert limits.half_frame_s == 7.0
-    decided = rules(config, Path("/state"))
+    decided = rules(config, Path("/state"), "")
     assert (decided.logs_kept, decided.archive_tasks_after_days, decided.lease_s) == (8, 9, 10.0)
     assert (decided.sessions_max, decided.sessions_keep_days, decided.ageing_s) == (11, 12, 13.0)
 

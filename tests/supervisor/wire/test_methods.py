@@ -7,7 +7,7 @@ import sys
 import msgspec
 import pytest
 
-from actors.messages import records, runs, runtime, sessions, tasks
+from actors.messages import records, runs, runtime, services, sessions, tasks
 from actors.messages.bounds import Params
 from supervisor.wire import openrpc
 from supervisor.wire.methods import METHODS
@@ -26,7 +26,7 @@ def test_a_method_and_its_struct_have_the_same_name() -> None:
 def test_every_struct_of_parameters_has_its_row() -> None:
     structs = {
         value
-        for module in (tasks, sessions, records, runs, runtime)
+        for module in (tasks, sessions, records, runs, services, runtime)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Params) and value is not Params
     }
