@@ -111,10 +111,10 @@ class BehindFiles:
         with self._opened():
             return self._texts.read(_session_of(name), offset, limit)
 
-    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes, *, follows: bool) -> None:
         """Write what a run printed at its offset."""
         with self._opened():
-            self._run_logs.write(run_id, stream, offset, data)
+            self._run_logs.write(run_id, stream, offset, data, follows=follows)
 
     def sync_output(self, run_id: str) -> None:
         """Make what a run printed durable."""
