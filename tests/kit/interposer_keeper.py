@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from actors.storage import offline
+from actors.storage.restore import Moment
 from supervisor import boot
 from supervisor.root.control import (
     GaveUp,
@@ -200,9 +201,10 @@ OFFLINE: Final[dict[str, Callable[[Path], object]]] = {
     "doctor --repair": offline.repair,
     "rebuild": offline.rebuild,
     "clean": partial(offline.clean, dry_run=False, quarantine_days=0.0, archive_days=0.0),
+    "restore": partial(offline.restore, moment=Moment(seq=16), dry_run=False),
     "rollback": offline.rollback,
 }
-"""Commands that work while nothing runs."""
+"""Commands that work while nothing runs; 16 is a seq in the middle of the interposer's workload."""
 
 
 def _work(given: dict[str, Any], test: socket.socket) -> int:
