@@ -14,8 +14,8 @@ from attrs import define
 from actors.model.errors import IncompatibleVersion
 from tests.kit import tally
 from tests.kit.interposer import Action, Fault, Interposer, Seen
+from tests.kit.interposer_forks import Keeper
 from tests.kit.interposer_sample import IN_PORTIONS, portion
-from tests.kit.interposer_trial import Keeper
 from tests.kit.interposer_workload import SAMPLE_V1, migrated
 from tests.kit.oracle import Visible
 from tests.kit.oracle_disk import recover
