@@ -37,6 +37,7 @@ from supervisor.root.control import (
     Hello,
     Lines,
     News,
+    Order,
     Ready,
     Refused,
     Shutdown,
@@ -111,8 +112,7 @@ class Trial:
             started_at="2026-03-01T11:59:59.000Z",
             log_level="info",
         )
-        with contextlib.suppress(BrokenPipeError):  # one that has died already is buried in a moment
-            self._control.sendall(encode(hello))
+        self._order(hello)
         self._tell("started", pid=pid)
 
     def _listen(self) -> None:
@@ -132,13 +132,17 @@ class Trial:
             case Ready(seq=seq):
                 self._tell("ready", seq=seq)
             case Shutdown():
-                self._control.sendall(encode(Stop(reason="test", grace_s=30.0)))
+                self._order(Stop(reason="test", grace_s=30.0))
             case GaveUp(message=message) | Refused(message=message):
                 self._said.append(message)
             case Stopped():
                 self._said.append("stopped")
             case _:
                 pass
+
+    def _order(self, order: Order) -> None:
+        with contextlib.suppress(ConnectionError):  # one that has died already is buried in a moment
+            self._control.sendall(encode(order))
 
     def _buried(self) -> None:
         _, status = os.waitpid(self._pid, 0)
