@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import trio
 
 from actors.messages.request import Request
 from actors.model.errors import Conflict, Forbidden, Internal, InvalidParams, NotFound, PerdureError
+from actors.model.tables import decode_service
 from supervisor.config import masked
 from supervisor.runtime.health import health, look_at_disk
 from supervisor.runtime.office import Office
@@ -78,6 +80,7 @@ def status(office: Office) -> dict[str, Any]:
             },
             "sessions": len(tables.sessions),
             "runs": len(tables.runs),
+            "services": Counter(decode_service(row.encoded).status for row in tables.services.rows.values()),
             "keys": len(tables.keys),
         },
         "metrics": tables.metrics(),

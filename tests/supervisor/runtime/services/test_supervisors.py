@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,14 @@ def _unheard(_outcome: Outcome) -> None:
 
 @asynccontextmanager
 async def core_of(
-    root: Path, host: FakeHost, *specs: ServiceSpec, up_at: str = "up"
+    root: Path, host: FakeHost, *specs: ServiceSpec, before: Callable[[Core], None] | None = None
 ) -> AsyncIterator[tuple[Core, Records]]:
     """A core with services configured, and nobody yet who keeps them running."""
     found: list[Records] = []
 
-    def before(core: Core) -> None:
+    def prepare(core: Core) -> None:
+        if before is not None:
+            before(core)
         host.home = core.refs["runs"]
         host.is_attached = False
         core.hall.link = host
@@ -93,8 +95,8 @@ async def core_of(
         core.hall.changed = found[0].changed
 
     services = {spec.name: spec for spec in specs or (ONE,)}
-    rules = Rules(runs=RunRules(services=services, up_at=up_at))
-    async with running_core(root, rules=rules, before=before) as core:
+    rules = Rules(runs=RunRules(services=services, up_at="up"))
+    async with running_core(root, rules=rules, before=prepare) as core:
         yield core, found[0]
     host.home = None
     host.is_attached = False
@@ -314,3 +316,30 @@ async def test_the_list_shows_them_by_name(tmp_path: Path) -> None:
         found = await core.ask("runs", ServiceList())
         assert [row["name"] for row in found["services"]] == ["a", "one"]
         assert msgspec.convert(found["services"][1], Service).command == "one"
+
+
+class Dying(dict[str, tuple[int, int]]):
+    """Which host was there when a turn came; the first time that is noted, the host dies before the order is a fact."""
+
+    def __init__(self, host: FakeHost) -> None:
+        super().__init__()
+        self._host = host
+
+    def __setitem__(self, run_id: str, host: tuple[int, int]) -> None:
+        if not self._host.spawned.total() and self._host.pid == 1:
+            self._host.die()
+        super().__setitem__(run_id, host)
+
+
+async def test_a_life_ordered_from_a_host_that_died_meanwhile_is_interrupted_and_not_waited_for(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with (
+        core_of(tmp_path, host, before=lambda core: setattr(core.hall, "ordered_by", Dying(host))) as (
+            core,
+            records,
+        ),
+        keeping(core, records, host, restarts_max=0) as one,
+    ):
+        row = await one.until("running", lives=2)
+        assert row.last_error["kind"] == "interrupted"
+    assert host.spawned.total() == 1
