@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from actors.model.errors import NotFound
 from actors.model.service import Restart, Service
 from actors.running.rules import RunRules
 from actors.running.services import ServiceSpec
+from actors.runs import Runs
 from supervisor.runtime.services.methods import service_methods
 from supervisor.runtime.services.records import Records
 from supervisor.runtime.services.supervisors import Services
@@ -29,6 +30,7 @@ from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.supervisor import Supervisor
 from tests.kit.core import PATIENCE_S, Core, running_core
 from tests.kit.fake_host import FakeHost, Process
+from tests.kit.held_disk import held_disk
 
 ONE = ServiceSpec(name="one", command="one", stop_grace_s=7.0)
 LONG_PAUSES = Backoff(base_s=3600, max_s=3600)
@@ -79,15 +81,11 @@ def _unheard(_outcome: Outcome) -> None:
 
 
 @asynccontextmanager
-async def core_of(
-    root: Path, host: FakeHost, *specs: ServiceSpec, before: Callable[[Core], None] | None = None
-) -> AsyncIterator[tuple[Core, Records]]:
+async def core_of(root: Path, host: FakeHost, *specs: ServiceSpec) -> AsyncIterator[tuple[Core, Records]]:
     """A core with services configured, and nobody yet who keeps them running."""
     found: list[Records] = []
 
-    def prepare(core: Core) -> None:
-        if before is not None:
-            before(core)
+    def before(core: Core) -> None:
         host.home = core.refs["runs"]
         host.is_attached = False
         core.hall.link = host
@@ -96,7 +94,7 @@ async def core_of(
 
     services = {spec.name: spec for spec in specs or (ONE,)}
     rules = Rules(runs=RunRules(services=services, up_at="up"))
-    async with running_core(root, rules=rules, before=prepare) as core:
+    async with running_core(root, rules=rules, before=before) as core:
         yield core, found[0]
     host.home = None
     host.is_attached = False
@@ -318,28 +316,23 @@ async def test_the_list_shows_them_by_name(tmp_path: Path) -> None:
         assert msgspec.convert(found["services"][1], Service).command == "one"
 
 
-class Dying(dict[str, tuple[int, int]]):
-    """Which host was there when a turn came; the first time that is noted, the host dies before the order is a fact."""
-
-    def __init__(self, host: FakeHost) -> None:
-        super().__init__()
-        self._host = host
-
-    def __setitem__(self, run_id: str, host: tuple[int, int]) -> None:
-        if not self._host.spawned.total() and self._host.pid == 1:
-            self._host.die()
-        super().__setitem__(run_id, host)
-
-
 async def test_a_life_ordered_from_a_host_that_died_meanwhile_is_interrupted_and_not_waited_for(tmp_path: Path) -> None:
     host = FakeHost()
-    async with (
-        core_of(tmp_path, host, before=lambda core: setattr(core.hall, "ordered_by", Dying(host))) as (
-            core,
-            records,
-        ),
-        keeping(core, records, host, restarts_max=0) as one,
-    ):
-        row = await one.until("running", lives=2)
-        assert row.last_error["kind"] == "interrupted"
+    async with core_of(tmp_path, host) as (core, records):
+        with held_disk(core) as gate:
+            async with keeping(core, records, host, restarts_max=0) as one:
+                await core.until(gate.reached.is_set)
+                host.die()
+                await core.until(lambda: host.is_attached)
+                await core.until(lambda: _has_heard(core, host))
+                gate.open()
+                row = await one.until("running", lives=2)
+                assert row.last_error["kind"] == "interrupted"
     assert host.spawned.total() == 1
+
+
+def _has_heard(core: Core, host: FakeHost) -> bool:
+    """Whether the runs actor knows which host there is."""
+    runs = core.behaviours["runs"]
+    assert isinstance(runs, Runs)
+    return runs._agents.host == (host.pid, host.pid * 100)
