@@ -12,8 +12,9 @@ from typing import Any
 import attrs
 import msgspec
 
-from actors.decisions import sessions_put
+from actors.decisions import sessions_put, sessions_relations, sessions_seen
 from actors.decisions.decision import At, Decision, Handler, encode, needed_row, needed_session, patch, row_reply
+from actors.decisions.sessions_lookup import known_by
 from actors.decisions.sessions_retention import beyond_limit
 from actors.messages import sessions as ask
 from actors.model.draft import Draft
@@ -120,7 +121,10 @@ def delete(draft: Draft, asked: ask.SessionDelete, _at: At) -> Decision:
 
 
 def restore(draft: Draft, asked: ask.SessionRestore, archived: Archived | None, at: At) -> Decision:
-    """Bring a session back; it counts as used now, so that retention does not take it away again."""
+    """Bring a session back, without an alias that another has by now.
+
+    It counts as used now, so that retention does not take it away again.
+    """
     found = given_session_id(asked.id)[0]
     _refuse_existing(draft, found)
     if archived is None:
@@ -128,7 +132,8 @@ def restore(draft: Draft, asked: ask.SessionRestore, archived: Archived | None, 
     before = decode_session(archived.row)
     # Beyond the rev at which it left: the tombstone that knows it may be gone, and a file takes no older revs.
     rev = max(draft.next_rev("sessions", found), before.rev + 2)
-    session = attrs.evolve(before, last_accessed_at=at.stamp, rev=rev)
+    taken = before.alias is not None and known_by(draft, "alias", before.alias)
+    session = attrs.evolve(before, last_accessed_at=at.stamp, rev=rev, alias=None if taken else before.alias)
     restored = _whole("session.restored", session, archive=archived.name)
     return Decision((restored, *beyond_limit(draft, at)), (found,))
 
@@ -176,5 +181,7 @@ HANDLERS: dict[type, Handler] = {
     ask.SessionClose: Handler(close, row_reply("sessions")),
     ask.SessionDelete: Handler(delete, delete_reply),
     **sessions_put.HANDLERS,
+    **sessions_relations.HANDLERS,
+    **sessions_seen.HANDLERS,
 }
 """Parameters → what they do. `SessionRestore` is not among them: its actor must ask the archive first."""

@@ -7,6 +7,7 @@ two ids speak of one row. What is unique here stays unique, and who descends fro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -18,12 +19,28 @@ from actors.messages import sessions as ask
 from actors.model.draft import Draft
 from actors.model.facts import Fact
 from actors.model.ids import given_session_id
-from actors.model.session import TITLE_CHARACTERS_MAX, Session, given_title
+from actors.model.session import (
+    TITLE_CHARACTERS_MAX,
+    Fingerprints,
+    Git,
+    Resolution,
+    Session,
+    Transcript,
+    given_title,
+)
 from actors.model.stamps import given_stamp
 from actors.model.tables import decode_session
 
 _UNKNOWN: Final = "unknown"
 _STAMPS: Final = ("created_at", "last_accessed_at", "closed_at", "last_progress_at")
+_PARTS: Final[Mapping[str, Any]] = {
+    "fingerprints": Fingerprints,
+    "git": Git,
+    "identity_resolution": Resolution,
+    "transcript_files": Transcript,
+}
+"""Members that are objects → what they are in a row."""
+
 _NOT_BELIEVED: Final = frozenset({"id", "rev", "message_count"})
 
 
@@ -73,12 +90,16 @@ def _changes(draft: Draft, before: Session, given: ask.WholeSession, at: At) -> 
         for name in given.__struct_fields__
         if name not in _NOT_BELIEVED and (value := getattr(given, name)) is not msgspec.UNSET
     }
+    for name, kind in _PARTS.items():
+        if changes.get(name) is not None:
+            changes[name] = _as(kind, changes[name])
     for name in _STAMPS:
         if changes.get(name) is not None:
             changes[name] = given_stamp(changes[name], f"session.{name}")
     if "title" in changes:
         changes["title"] = given_title(changes["title"], "session.title")
     if changes.get("alias") is not None:
+        changes["alias"] = changes["alias"].strip()
         refuse_alias(draft, before.id, changes["alias"])
     if changes.get("parent_id") is not None:
         changes["parent_id"] = needed_parent(draft, before.id, changes["parent_id"], "session.parent_id")
@@ -87,6 +108,14 @@ def _changes(draft: Draft, before: Session, given: ask.WholeSession, at: At) -> 
         changes["current_turn_id"] = None
         changes["closed_at"] = changes.get("closed_at") or before.closed_at or at.stamp
     return changes
+
+
+def _as(kind: Any, given: Any) -> Any:
+    """Return what was given as the row has it; of a transcript only what rows keep."""
+    if isinstance(given, tuple):
+        return tuple(_as(kind, one) for one in given)
+    members = msgspec.structs.asdict(given)
+    return kind(**{field.name: members[field.name] for field in attrs.fields(kind)})
 
 
 def _external_ids(before: Session, given: ask.WholeSession) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from actors.messages.bounds import (
     Word,
     Words,
 )
-from actors.model.session import Activity, Fingerprints, Git, Outcome, Resolution, Status, Transcript, given_title
+from actors.model.session import Activity, Outcome, Status, given_alias, given_title
 
 Messages = Annotated[tuple[dict[str, Any], ...], Meta(max_length=MESSAGES_MAX)]
 Title = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX, extra={JUDGE: given_title})]
@@ -35,6 +35,10 @@ Path = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 """A directory; empty when nobody knows which."""
 
 Preview = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+
+Alias = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX, extra={JUDGE: given_alias})]
+
+Days = Annotated[float, Meta(ge=0, le=36_500)]
 
 SessionOrder = Literal["last_accessed", "created", "title"]
 
@@ -144,6 +148,41 @@ class SessionRestore(Params, frozen=True, kw_only=True):
     id: GivenSession
 
 
+class GivenGit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where in which repository an agent works. What is at the start is what is seen first, unless it is told."""
+
+    worktree: Path | None = None
+    worktree_realpath: Path | None = None
+    branch_at_start: Path | None = None
+    branch: Path | None = None
+    head_at_start: Path | None = None
+    head: Path | None = None
+
+
+class GivenTranscript(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A transcript file of an agent, where it begins and ends, and whom its first message answers."""
+
+    path: Name
+    first_uuid: Word | None = None
+    last_uuid: Word | None = None
+    first_parent_uuid: Word | None = None
+
+
+class GivenFingerprints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hashes by which a session is recognised under another id."""
+
+    first_human_prompt_v1: Word | None = None
+    lineage_prefix_v1: Word | None = None
+
+
+class GivenResolution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a session was recognised."""
+
+    source: Word
+    confidence: Word
+    matched: Object = field(default_factory=dict)
+
+
 class WholeSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A session as its keeper tells it. What is absent stays as it is, or gets the row's default when it is new.
 
@@ -162,15 +201,15 @@ class WholeSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     outcome: Outcome | UnsetType | None = UNSET
     closed_at: Time | UnsetType | None = UNSET
     closed_reason: Text | UnsetType | None = UNSET
-    alias: Word | UnsetType | None = UNSET
+    alias: Alias | UnsetType | None = UNSET
     external_ids: Words | UnsetType = UNSET
     parent_id: GivenSession | UnsetType | None = UNSET
     parent_candidates: Words | UnsetType = UNSET
     parent_candidates_omitted: Count | UnsetType = UNSET
-    identity_resolution: Resolution | UnsetType | None = UNSET
-    fingerprints: Fingerprints | UnsetType = UNSET
-    transcript_files: Annotated[tuple[Transcript, ...], Meta(max_length=LIST_LENGTH_MAX)] | UnsetType = UNSET
-    git: Git | UnsetType | None = UNSET
+    identity_resolution: GivenResolution | UnsetType | None = UNSET
+    fingerprints: GivenFingerprints | UnsetType = UNSET
+    transcript_files: Annotated[tuple[GivenTranscript, ...], Meta(max_length=LIST_LENGTH_MAX)] | UnsetType = UNSET
+    git: GivenGit | UnsetType | None = UNSET
     cwd: Path | UnsetType | None = UNSET
     first_prompt_preview: Preview | UnsetType | None = UNSET
     task_ids: Words | UnsetType = UNSET
@@ -186,3 +225,60 @@ class SessionPut(Params, frozen=True, kw_only=True):
     """Record a session that somebody else keeps: made when it is not known yet, changed otherwise. No messages."""
 
     session: WholeSession
+
+
+class SessionSeen(Params, frozen=True, kw_only=True):
+    """An agent's session was seen: which of ours it is, is found out, and one is made when it is none."""
+
+    external_id: Word
+    cwd: Name | None = None
+    git: GivenGit | None = None
+    transcript: GivenTranscript | None = None
+    fingerprints: GivenFingerprints | None = None
+    first_prompt_preview: Text | None = None
+    store_first_prompt: bool = True
+    """False: no preview is stored, and one that was stored is taken out."""
+
+
+class SessionAlias(Params, frozen=True, kw_only=True):
+    """Give a session a name that no other has; null takes it away."""
+
+    id: GivenSession
+    alias: Alias | None
+
+
+class SessionParent(Params, frozen=True, kw_only=True):
+    """Say whom a session descends from; null: from nobody."""
+
+    id: GivenSession
+    parent_id: GivenSession | None
+
+
+class SessionLink(Params, frozen=True, kw_only=True):
+    """Say which tasks and projects a session works for."""
+
+    id: GivenSession
+    tasks: Words = ()
+    projects: Words = ()
+
+
+class SessionUnlink(Params, frozen=True, kw_only=True):
+    """Say which tasks and projects a session does not work for any more."""
+
+    id: GivenSession
+    tasks: Words = ()
+    projects: Words = ()
+
+
+class SessionTree(Params, frozen=True, kw_only=True):
+    """Read who descends from whom: below one session, or all."""
+
+    id: GivenSession | None = None
+
+
+class SessionSweep(Params, frozen=True, kw_only=True):
+    """Label sessions that made no progress for so long as idle, and then as archived; they stay where they are."""
+
+    idle_days: Days = 14.0
+    archive_days: Days = 30.0
+    dry_run: bool = False

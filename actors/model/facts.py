@@ -70,6 +70,7 @@ FACTS: Final[dict[str, Kind]] = {
     "session.renamed": Kind("sessions", Effect.PATCH),
     "session.closed": Kind("sessions", Effect.PATCH),
     "session.changed": Kind("sessions", Effect.PATCH),
+    "session.seen": Kind("sessions", Effect.PATCH),
     "session.deleted": Kind("sessions", Effect.GONE),
     "session.archived": Kind("sessions", Effect.GONE),
     "run.recorded": Kind("runs", Effect.WHOLE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import attrs
@@ -14,6 +15,9 @@ Outcome = Literal["open", "done", "blocked", "abandoned", "merged", "superseded"
 
 TITLE_CHARACTERS_MAX: Final = 200
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 
 def given_title(text: str, path: str) -> str:
     """Return a client's title without blanks around it; raises InvalidParams when it is empty then, or too long."""
@@ -23,6 +27,23 @@ def given_title(text: str, path: str) -> str:
     if len(title) > TITLE_CHARACTERS_MAX:
         raise InvalidParams.of(path, f"a title has at most {TITLE_CHARACTERS_MAX} characters")
     return title
+
+
+def given_alias(text: str, path: str) -> str:
+    """Return a client's alias without blanks around it; raises InvalidParams when it cannot be one.
+
+    It must not be empty or too long, and nobody may take it for an id.
+    """
+    alias = text.strip()
+    if not alias:
+        raise InvalidParams.of(path, "an alias must not be empty; null takes it away")
+    if len(alias) > TITLE_CHARACTERS_MAX:
+        raise InvalidParams.of(path, f"an alias has at most {TITLE_CHARACTERS_MAX} characters")
+    if _CONTROL.search(alias):
+        raise InvalidParams.of(path, "an alias must not hold control characters")
+    if _UUID.fullmatch(alias):
+        raise InvalidParams.of(path, "an alias must not look like a session's id")
+    return alias
 
 
 # Not slotted: the members are written in the order given here, and msgspec takes that order from __dict__.

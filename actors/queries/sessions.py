@@ -15,7 +15,7 @@ from actors.model.errors import NotFound
 from actors.model.ids import given_session_id
 from actors.model.state import Tables
 from actors.model.tables import Order, SessionRow
-from actors.queries import sessions_find
+from actors.queries import sessions_find, sessions_tree
 from actors.queries.paging import Listing, page, place_of
 from actors.queries.query import FromDisk, Query
 
@@ -108,5 +108,6 @@ QUERIES: dict[type, Query] = {
     ask.SessionList: list_page,
     ask.SessionMessages: messages,
     **sessions_find.QUERIES,
+    **sessions_tree.QUERIES,
 }
 """Parameters → what they read."""

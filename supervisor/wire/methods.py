@@ -118,6 +118,19 @@ _SESSIONS: Final = (
         "session.put", sessions.SessionPut, "sessions", "record a session that somebody else keeps", "the session",
         Session, mutates=True, example={"session": {"id": "session_1704067200001", "title": "Login"}},
     ),
+    Method(
+        "session.seen", sessions.SessionSeen, "sessions", "an agent's session was seen: find out which of ours it is",
+        "{session, minted, identity_resolution}", mutates=True,
+        example={"external_id": "0b3c4d5e-0000-4000-8000-000000000000", "cwd": "/home/me/project"},
+    ),
+    _session("session.alias", sessions.SessionAlias, "give a session a name that no other has", alias="login"),
+    _session("session.parent", sessions.SessionParent, "say whom a session descends from", parent_id=None),
+    _session("session.link", sessions.SessionLink, "link a session to tasks and projects", tasks=["task_1"]),
+    _session("session.unlink", sessions.SessionUnlink, "take such links away", projects=["login"]),
+    Method("session.tree", sessions.SessionTree, "sessions", "read who descends from whom",
+           "{roots: [{session, children}]}"),
+    Method("session.sweep", sessions.SessionSweep, "sessions", "label sessions without progress as idle or archived",
+           "{changed}", mutates=True, example={"dry_run": True}),
 )  # fmt: skip
 
 _RECORDS: Final = (
