@@ -170,6 +170,8 @@ def test_services_take_no_place_of_runs_and_are_no_runs_to_stop(make: Any) -> No
     with whole.wire() as wire:
         fault = wire.fault("run.stop", id=life)
         assert (fault["data"]["kind"], "service stop one" in fault["data"]["hint"]) == ("conflict", True)
+        place = wire.fault("actor.restart", name="runtime/services/one")
+        assert (place["data"]["kind"], "service.restart" in place["data"]["hint"]) == ("not_found", True)
         unknown = wire.fault("service.start", name="three")
         assert (unknown["data"]["kind"], unknown["data"]["hint"]) == ("not_found", "configured are one, two")
     assert running(whole, "one")["run_id"] == life

@@ -25,6 +25,7 @@ from actors.runs import Runs
 from supervisor.runtime.services.methods import service_methods
 from supervisor.runtime.services.records import Records
 from supervisor.runtime.services.supervisors import Services
+from supervisor.tree.chaos import Harm
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.supervisor import Supervisor
@@ -179,6 +180,19 @@ async def test_a_crash_of_either_side_costs_no_life(tmp_path: Path, spared: str)
             assert (await one.until("running", lives=2)).restarts == 1
         assert before.run_id != (await one.until("running", lives=2)).run_id
     assert max(host.spawned.values()) == 1
+
+
+@pytest.mark.parametrize("harm", [Harm.CRASH, Harm.CANCEL])
+async def test_when_all_supervisors_of_services_go_the_lives_go_on(tmp_path: Path, harm: Harm) -> None:
+    host = FakeHost()
+    async with kept(tmp_path, host) as one:
+        before = await one.until("running")
+        one.tree.crash_child("services", harm)
+        await one.core.until(lambda: one.tree.tree().find("runtime/services").incarnation == 2)
+        await one.core.until(lambda: any(str(view.state) == "running" for view in one.services.views("runtime")))
+        assert one.row() == before
+        await one.ask(ServiceStop(name="one"))
+    assert host.spawned.total() == 1
 
 
 async def test_one_that_leaves_too_often_is_given_up_and_begun_anew_with_all_patience(tmp_path: Path) -> None:
