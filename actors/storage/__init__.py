@@ -8,6 +8,7 @@ Directories are 0700, files 0600. Names come from `layout`; the text is UTF-8, l
     state.json                               snapshot: everything as of one seq
     state.backup.<UTC stamp>.<seq>.json      the snapshots before it; the stamp is their own last_saved
     identity.json                            who this directory is; made once
+    fallback.json                            where its fallback directory is, if it has one
     journal/<first seq, 20 digits>.jsonl     segments of the journal
     tasks/<task id>.json                     one readable file per task
     sessions/<session id>.jsonl              one append-only file per session;  sessions.json  their index, a cache
@@ -57,6 +58,9 @@ seq - 1; the seq of the base. A line is good when its crc is right, its seq is t
 
 At every start the good lines above D are copied to a new segment, which is synced before they are believed
 (`journal_tail`). Order of every cut: copy to quarantine, put the new segment in place, cut the old one.
+
+A segment may open with a head: `{"v":1,"epoch":3,"base_seq":40,"base_crc":"…","daemon_id":"…","crc":"…"}` (sealed). It
+was begun in a fallback directory, and is no line of the journal.
 
 Segments go from the oldest on, when no base (state.json, backup, or what is written behind the journal) needs a line.
 
@@ -112,6 +116,20 @@ Written behind the journal
   before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
   only while a migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
 - identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
+
+The fallback directory (`state.fallback_path`)
+==============================================
+    fallback.json                       `{"v":1,"daemon_id":…,"state_path":…}`: whose it is
+    journal/<first seq>.jsonl           segments, each with a head
+    journal/<first seq>.jsonl.superseded-<epoch>   doubtful bytes of a segment that was begun anew
+
+While the state directory cannot be written the journal goes on here, from the line `base_seq` on: everything up to it
+is durable there. `epoch` is that of the writer's life, higher than any before it. The state directory has a
+`fallback.json` of its own, `{"v":1,"path":…}`: without a look at that place nothing is recovered.
+
+Merging (`fallback_case` has the table): what the state directory's journal holds above the base is copied to
+quarantine, the segments are copied into it, each durable before the next step; it goes on behind them; then they are
+removed here. A segment that is in both has the same lines in both, so a crash at any point changes nothing.
 
 quarantine/<UTC stamp>/report.json
 ==================================

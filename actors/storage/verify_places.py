@@ -24,7 +24,7 @@ from actors.storage.remedies import Remedy
 from actors.storage.work import Work
 
 _ROOT: Final = re.compile(
-    r"state\.json|identity\.json|writer\.lock|perdure\..+|state\.backup\.\d{8}T\d{6}\.\d{6}Z\.\d{1,20}\.json"
+    r"state\.json|identity\.json|fallback\.json|writer\.lock|perdure\..+|state\.backup\.\d{8}T\d{6}\.\d{6}Z\.\d{1,20}\.json"
     r"|state\.pre-migration\.backup\.json|state\.migration-v1-to-v2\.log|lost\+found"
 )
 _NAMES: Final = {
