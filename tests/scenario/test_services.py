@@ -183,6 +183,7 @@ def test_a_stop_ends_all_services_first_within_its_time(make: Any) -> None:
     whole.start()
     deaf, counter = running(whole, "deaf"), running(whole, "counter")
     eventually(lambda: output_of(whole, deaf["run_id"]) == "deaf\n", "it ignores SIGTERM")
+    eventually(lambda: output_of(whole, counter["run_id"]), "it counts, and hears")
     assert whole.stop() == 0
     assert not psutil.pid_exists(deaf["pid"])
     ended = [fact for line in whole.journal() for fact in line["facts"] if fact["op"] == "service.exited"]
@@ -199,7 +200,8 @@ def test_the_command_line_lists_stops_starts_and_shows_what_was_printed(make: An
     whole: Perdure = make()
     configure(whole, {"counter": server("counts"), "lost": {"command": "/no/such/server"}})
     whole.start()
-    running(whole, "counter")
+    life = running(whole, "counter")["run_id"]
+    eventually(lambda: output_of(whole, life), "it counts, and hears")
     until(whole, "lost", lambda row: row["status"] == "failed", "is given up")
     listed = whole.ended("service", "list").stdout
     assert "counter" in listed
