@@ -103,18 +103,20 @@ Written behind the journal
 - sessions/<id>.jsonl: sealed lines. First `{"v":1,"id":…,"created_at":…,"version":…,"crc":…}`; then, in the order
   of the journal, `{"kind":"message","index":N,"data":{…},"crc":…}`, N from 1 without a gap, and
   `{"kind":"meta","rev":N,"data":{the session's row},"crc":…}`. Appended by index, so that replaying changes nothing.
-  A session saved with other messages gets a new file, which begins with the metadata of that rev, and the old one is
-  archived.
+  A session saved with other messages, or restored to earlier ones (`session.rewound`: the first `keep` messages of the
+  file `source`), gets a new file, which begins with the metadata of that rev, and the old one is archived.
 - sessions/sessions.json: a JSON list, one session's row per line. A cache.
 - logs/session_<id>.log: text, written at the offset that the fact names. logs/task_<id>.log: sealed lines
   `{"kind":"entry","index":N,"data":{timestamp, level, type, message},"crc":…}`, the entries that left the task's row,
   oldest first. logs/run_<id>.stdout.log and .stderr.log: what an agent wrote, byte for byte, at the offset it had.
 - reports/report_<id>.json: `{"id","created_at","data"}`, indented by 2. Replaced by rename.
-- archive/<kind>/<id>/<n>/: the files of what left (tasks, sessions, runs), under their own names, and `row.archived`,
-  its row, written last. The fact comes first; the files follow it behind the journal, and again after a crash.
-- archive/snapshots/: of the backups that left, the newest of each day. archive/pre-migration/: the directory as it was
-  before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
-  only while a migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
+- archive/<kind>/<id>/<n>/: the files of what left (tasks, sessions, runs, reports), under their own names, and
+  `row.archived`, its row, written last. The fact comes first; the files follow it behind the journal, and again after
+  a crash. archive/sessions/<id>/before-rev-<rev>.jsonl: a session's file until that rev put other messages in it.
+- archive/snapshots/: of the backups that left, the newest of each day. archive/restored-<UTC stamp>/: the snapshot of
+  before a restore. archive/pre-migration/: the directory as it was before a migration; then
+  archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there only while a
+  migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
 - identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
 
 The fallback directory (`state.fallback_path`)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from attrs import Factory, define
 
 from actors.storage.behind import Behind, SessionWork
@@ -60,7 +61,10 @@ class Medium:
             text[offset : offset + len(data)] = data
         for name, first, entries in behind.spills:
             self.spills.setdefault(name, {}).update(enumerate(entries, first))
-        self.reports.update(behind.reports)
+        for report_id, body in behind.reports.items():
+            self.reports.pop(report_id, None)
+            if body is not None:
+                self.reports[report_id] = body
 
     def _do(self, session_id: str, work: SessionWork) -> None:
         left = self.archived.get(session_id)
@@ -81,8 +85,12 @@ class Medium:
             return
         if work.rewrite:
             self.sessions[session_id] = {}
+        if work.rewind is not None:
+            held = self.sessions.get(session_id, {})
+            self.sessions[session_id] = {index: held[index] for index in held if index <= work.rewind[1]}
         held = self.sessions.setdefault(session_id, {})
         for index, message in work.messages:
             held.setdefault(index, message)
         if work.meta is not None:
-            self.session_rows[session_id] = work.meta[1]
+            before = msgspec.json.decode(self.session_rows.get(session_id, b"{}")) if work.partial else {}
+            self.session_rows[session_id] = msgspec.json.encode(before | msgspec.json.decode(work.meta[1]))

@@ -103,7 +103,8 @@ def _pending(behind: Behind) -> frozenset[str]:
     """Return the ids of rows, and the names of logs, whose files the next start still writes."""
     texts = [name for name, _offset, _data in behind.texts]
     spills = [name for name, _first, _entries in behind.spills]
-    return frozenset([*behind.tasks, *behind.archived_tasks, *behind.sessions, *behind.reports, *texts, *spills])
+    moved = [*behind.archived_tasks, *behind.archived_runs]
+    return frozenset([*behind.tasks, *moved, *behind.sessions, *behind.reports, *texts, *spills])
 
 
 def _check_snapshots(disk: Disk, layout: Layout, findings: Findings) -> Replayed | None:

@@ -34,7 +34,9 @@ _encode = msgspec.json.Encoder().encode
 READS: dict[type, Callable[[Store, Any], Any]] = {
     ReadLines: lambda store, asked: store.read_lines(asked.from_seq, asked.lines_max),
     ReadArchived: lambda store, asked: store.read_archived(asked.session_id),
-    WriteOutput: lambda store, asked: store.write_output(asked.run_id, asked.stream, asked.offset, asked.data),
+    WriteOutput: lambda store, asked: store.write_output(
+        asked.run_id, asked.stream, asked.offset, asked.data, follows=asked.follows
+    ),
     SyncOutput: lambda store, asked: store.sync_output(asked.run_id),
     MeasureOutput: lambda store, asked: {run_id: store.output_sizes(run_id) for run_id in asked.run_ids},
     ReadOutput: lambda store, asked: store.read_output(asked.run_id, asked.stream, asked.offset, asked.limit),
