@@ -31,6 +31,7 @@ from actors.storage.recovery_ground import Ground
 from actors.storage.retention import Retention
 from actors.storage.settings import StorageSettings
 from actors.storage.snapshot_state import write_cut
+from actors.storage.spool import Spool
 from actors.storage.verify import verify_directory
 
 __all__ = ["DiskStore", "StorageSettings"]
@@ -56,6 +57,7 @@ class DiskStore:
         self._stamp = stamp
         self._version = version
         self._files = BehindFiles(disk, layout, self._new_quarantine())
+        self._spool = Spool(disk, layout, self._new_quarantine())
         self._pages = JournalPages(disk, layout)
         self._retention = Retention(disk, layout, stamp)
         self._journal: Journal | None = None
@@ -236,6 +238,18 @@ class DiskStore:
     def read_output(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
         """See `contract.Store`."""
         return self._files.read_output(run_id, stream, offset, limit)
+
+    def read_spool(self, files_max: int) -> list[tuple[str, bytes]]:
+        """See `contract.Store`."""
+        return self._spool.read(files_max)
+
+    def remove_spooled(self, name: str) -> None:
+        """See `contract.Store`."""
+        self._spool.remove(name)
+
+    def set_aside_spooled(self, name: str, reason: str) -> None:
+        """See `contract.Store`."""
+        self._spool.set_aside(name, reason)
 
     def read_report(self, report_id: str) -> bytes:
         """See `contract.Store`. Raises NotFound, StorageFailed."""
