@@ -2,7 +2,8 @@
 
 A follower is only a place in a stream. It is served from the run's log, read by the writer's background thread, one
 piece at a time; one that does not take its notifications stays at its place until it does. Text is cut at characters,
-so no character is torn between two notifications. The last one of a stream says `eof`, and then it is over.
+so no character is torn between two notifications. Each says where the next one begins: bytes that are no text cannot be
+counted in it. The last one of a stream says `eof`, and then it is over.
 
 The followers belong to the runtime and not to the runs actor, so they survive its crashes.
 """
@@ -21,7 +22,7 @@ from actors.messages.agents import Stream
 from actors.messages.questions import ReadOutput
 from actors.messages.request import Delivery
 from actors.messages.runs import OutputSubscribe
-from actors.model.errors import Overloaded
+from actors.model.errors import NotFound, Overloaded
 from actors.model.ids import new_id
 from actors.model.run import LIVE
 from actors.model.tables import decode_run
@@ -82,6 +83,18 @@ class Outputs:
             self._followers[id(one)] = one
         return subscription
 
+    def remove(self, subscription: str, notify: Notify | None) -> None:
+        """Stop following; raises NotFound unless it is this connection's own."""
+        found = [number for number, one in self._followers.items() if one.id == subscription and one.notify == notify]
+        if not found:
+            raise NotFound(
+                f"this connection follows no output as {subscription}",
+                hint="a subscription is over with the run, and with its connection",
+                id=subscription,
+            )
+        for number in found:
+            del self._followers[number]
+
     def grown(self, run_id: str) -> None:
         """More of a run's output is written, or it is over."""
         for one in self._followers.values():
@@ -102,8 +115,11 @@ class Outputs:
                 self._errands.send(ReadOutput(one.run_id, one.stream, one.offset, PIECE_BYTES), one)
 
     def returned(self, returned: Returned) -> None:
-        """Send what was read."""
-        one, data = returned.errand.about, returned.value
+        """Send what was read, unless nobody wants it any more."""
+        one: Follower = returned.errand.about
+        data = returned.value
+        if self._followers.get(id(one)) is not one:
+            return
         one.is_reading = False
         row = self._place.ledger.tables.runs.get(one.run_id)
         # Asked now and not when it was read: a run that ended meanwhile has told `grown`, and is read once more.
@@ -119,6 +135,7 @@ class Outputs:
             "subscription": one.id,
             "stream": one.stream,
             "offset": one.offset,
+            "next_offset": one.offset + size_bytes,
             "data": text,
             "eof": is_end,
         }

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from actors.agents.agents import HEARD, Agents
-from actors.decisions.decision import At, Decision, needed_row
+from actors.decisions.decision import At, Decision, encode, needed_row
 from actors.decisions.records import RUNS
 from actors.decisions.runs import HANDLERS, STOP
 from actors.decisions.runs_life import STOPPED, WITHDRAWN, end_asked
@@ -28,7 +28,7 @@ from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ref
 from actors.messages.proposal import RowsChanged
 from actors.messages.request import Failed, Request
-from actors.messages.runs import OutputSubscribe, RunStop
+from actors.messages.runs import OutputSubscribe, OutputUnsubscribe, RunStop
 from actors.messages.services import LifeBegin, LifeEnd
 from actors.messages.withdrawal import Withdrawal
 from actors.model.draft import Draft
@@ -160,9 +160,13 @@ class Runs(Domain):
         asked = request.params
         if isinstance(asked, LifeBegin | LifeEnd) and not request.answered:
             return self._consider_life(request, asked, at)
-        if request.answered or not isinstance(asked, RunStop | OutputSubscribe):
+        if request.answered or not isinstance(asked, RunStop | OutputSubscribe | OutputUnsubscribe):
             return super().consider(request, at)
         try:
+            if isinstance(asked, OutputUnsubscribe):
+                self._outputs.remove(asked.subscription, request.notify)
+                request.done(encode({"subscription": asked.subscription}))
+                return None
             row = needed_row(self._draft, "runs", clean_id(asked.id))
             if isinstance(asked, OutputSubscribe):
                 self._subscribe(request, asked, row.id)

@@ -117,7 +117,8 @@ class AgentOutput:
         way = self._ways[output.stream]
         end = output.offset + len(output.data)
         if end <= way.expected:
-            self._acknowledge(self.run_id, output.stream, way.settled())
+            # A log that somebody added to reaches beyond what the host ever read.
+            self._acknowledge(self.run_id, output.stream, min(end, way.settled()))
             return []
         # A stream can only begin beyond what is known when somebody cut its file: what is left is better than nothing.
         begin = max(output.offset, way.expected)
@@ -125,8 +126,9 @@ class AgentOutput:
         way.expected = end
         kept = data if self._bytes_max is None else data[: max(0, self._bytes_max - begin)]
         if kept:
+            follows = bool(way.under_way)
             way.under_way[begin] = chunk = Chunk(self.run_id, output.stream, begin, end)
-            self._send(WriteOutput(self.run_id, output.stream, begin, kept), chunk)
+            self._send(WriteOutput(self.run_id, output.stream, begin, kept, follows), chunk)
         else:
             self._acknowledge(self.run_id, output.stream, way.settled())
         return checked(self._parser.feed(output.stream, data))

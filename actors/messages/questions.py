@@ -55,6 +55,8 @@ class WriteOutput:
     stream: str
     offset: int
     data: bytes
+    follows: bool = False
+    """Bytes before it were sent and not answered yet: it is refused when the file does not hold them."""
 
 
 @attrs.frozen

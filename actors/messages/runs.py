@@ -83,6 +83,12 @@ class OutputSubscribe(Params, frozen=True, kw_only=True):
     offset: Count = 0
 
 
+class OutputUnsubscribe(Params, frozen=True, kw_only=True):
+    """Stop following an output; `subscription` is what `output.subscribe` answered."""
+
+    subscription: Word
+
+
 class Brought(msgspec.Struct, frozen=True):
     """What a task's metadata may bring for its run; whatever does not fit counts as not there."""
 

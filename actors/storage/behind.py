@@ -44,8 +44,10 @@ class SessionWork:
     """(index from 1, the message)"""
     meta: tuple[int, bytes] | None = None
     """(rev, row)"""
+    changes: dict[str, Any] | None = None
+    """What this line made of the row, where nobody has the row any more: `row_at_leaving` puts it together."""
     archive: bool = False
-    """Finally move the file into the archive, with the row in `meta`, or the one that the file holds."""
+    """Finally move the file into the archive, with the row in `meta`, or else with `row_at_leaving`."""
 
     def is_before_leaving(self, row: bytes) -> bool:
         """Whether this comes before the file left for the archive with `row`, or is that leaving.
@@ -190,6 +192,7 @@ class Behind:
                 rewrite=rewrite,
                 messages=[(first + n, _encode(message)) for n, message in enumerate(given)],
                 meta=meta,
+                changes=None if row is not None else {**_without(members, *fact.kind.aside), "rev": fact.rev},
             )
         )
 
@@ -204,6 +207,18 @@ class Behind:
             self.reports[fact.id] = _encode(body)
 
 
+def row_at_leaving(held: bytes | None, works: Sequence[SessionWork], leaving: SessionWork) -> bytes | None:
+    """Return the row with which a session left that nobody has in a table any more; None when that cannot be told.
+
+    `held` is the newest row that its file holds; what the lines between it and the leaving changed stands in `works`.
+    """
+    row: dict[str, Any] = {} if held is None else msgspec.json.decode(held)
+    for work in works:
+        if work.changes is not None and row.get("rev", 0) < work.rev < leaving.rev:
+            row |= work.changes
+    return _encode({**row, "rev": leaving.rev - 1}) if "created_at" in row else None
+
+
 def _meta(rev: int, row: Row | None) -> tuple[int, bytes] | None:
     return None if row is None else (rev, row.encoded)
 
@@ -215,8 +230,8 @@ def _message_count(members: Mapping[str, Any], row: Row | None) -> int:
     return int(msgspec.json.decode(row.encoded)["message_count"])
 
 
-def _without(members: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in members.items() if key != name}
+def _without(members: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in members.items() if key not in names}
 
 
 def _header(fact: Fact, row: Row | None) -> bytes:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from actors.model.errors import NotFound, StorageFailed
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
-from actors.storage.behind import Behind, SessionWork
+from actors.storage.behind import Behind, SessionWork, row_at_leaving
 from actors.storage.contract import MessagesPage, WrittenBehind
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -78,7 +78,7 @@ class BehindFiles:
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
                 for work in works:
-                    self._do(session_id, work)
+                    self._do(session_id, work, works)
             for name, offset, data in behind.texts:
                 self._texts.append_at(_session_of(name), offset, data)
             for name, first, entries in behind.spills:
@@ -110,10 +110,10 @@ class BehindFiles:
         with self._opened():
             return self._texts.read(_session_of(name), offset, limit)
 
-    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes, *, follows: bool) -> None:
         """Write what a run printed at its offset."""
         with self._opened():
-            self._run_logs.write(run_id, stream, offset, data)
+            self._run_logs.write(run_id, stream, offset, data, follows=follows)
 
     def sync_output(self, run_id: str) -> None:
         """Make what a run printed durable."""
@@ -160,14 +160,14 @@ class BehindFiles:
 
     # Sessions
 
-    def _do(self, session_id: str, work: SessionWork) -> None:
+    def _do(self, session_id: str, work: SessionWork, works: Sequence[SessionWork]) -> None:
         if work.restore_from is None and self._has_left_since(session_id, work):
             return
         if work.restore_from is not None:
             with contextlib.suppress(FileExistsError):  # brought back before, and in use since
                 self._archive.restore_session(session_id)
         if work.archive:
-            self._archive_session(session_id, work)
+            self._archive_session(session_id, work, works)
             return
         messages = [SessionLine.message(index, data, work.rev) for index, data in work.messages]
         meta = [SessionLine.meta(*work.meta)] if work.meta is not None else []
@@ -188,10 +188,10 @@ class BehindFiles:
         left = self._archive.last_leaving("sessions", session_id)
         return left is not None and work.is_before_leaving(self._disk.read_file(left.path / ROW, ROW_BYTES_MAX))
 
-    def _archive_session(self, session_id: str, work: SessionWork) -> None:
+    def _archive_session(self, session_id: str, work: SessionWork, works: Sequence[SessionWork]) -> None:
         scan = self.sessions.scan(session_id)
         held = row_of(scan) if isinstance(scan, SessionScan) else None
-        row = work.meta[1] if work.meta is not None else held
+        row = work.meta[1] if work.meta is not None else row_at_leaving(held, works, work)
         if row is not None:
             self._archive.archive_session(session_id, row)
         self._is_index_stale |= self._index_rows.pop(session_id, None) is not None

@@ -177,8 +177,12 @@ class Store(Protocol):
         """Read a text log from an offset; return the bytes and the offset after them."""
         ...
 
-    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
-        """Write what a run printed at its offset; the same bytes twice change nothing."""
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes, *, follows: bool = False) -> None:
+        """Write what a run printed at its offset; the same bytes twice change nothing.
+
+        With `follows` it must leave no hole: StorageFailed when the file ends before `offset`. How long the file is
+        says how far it was written, so a later piece must not be there without an earlier one that failed.
+        """
         ...
 
     def sync_output(self, run_id: str) -> None:

@@ -222,10 +222,10 @@ class DiskStore:
         """See `contract.Store`."""
         return self._files.read_log(name, offset, limit)
 
-    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes, *, follows: bool = False) -> None:
         """See `contract.Store`; output is no command, but it would use up the reserve all the same."""
         self._check_room()
-        self._files.write_output(run_id, stream, offset, data)
+        self._files.write_output(run_id, stream, offset, data, follows=follows)
 
     def sync_output(self, run_id: str) -> None:
         """See `contract.Store`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import Factory, define
 
-from actors.storage.behind import Behind, SessionWork
+from actors.storage.behind import Behind, SessionWork, row_at_leaving
 from actors.storage.contract import Cut
 
 
@@ -55,7 +56,7 @@ class Medium:
             self.archived_runs.setdefault(run_id, (row, taken))
         for session_id, works in behind.sessions.items():
             for work in works:
-                self._do(session_id, work)
+                self._do(session_id, work, works)
         for name, offset, data in behind.texts:
             text = self.texts.setdefault(name, bytearray())
             text.extend(bytes(max(0, offset - len(text))))
@@ -64,7 +65,7 @@ class Medium:
             self.spills.setdefault(name, {}).update(enumerate(entries, first))
         self.reports.update(behind.reports)
 
-    def _do(self, session_id: str, work: SessionWork) -> None:
+    def _do(self, session_id: str, work: SessionWork, works: Sequence[SessionWork]) -> None:
         left = self.archived.get(session_id)
         if (
             work.restore_from is None
@@ -78,7 +79,8 @@ class Medium:
             self.session_rows[session_id] = row
         if work.archive:
             messages = self.sessions.pop(session_id, {})
-            row = work.meta[1] if work.meta is not None else self.session_rows.get(session_id, b"")
+            known = self.session_rows.get(session_id)
+            row = (work.meta[1] if work.meta is not None else row_at_leaving(known, works, work)) or b""
             self.archived.setdefault(session_id, []).append((row, messages))
             return
         if work.rewrite:

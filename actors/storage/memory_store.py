@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.model.errors import NotFound
+from actors.model.errors import NotFound, StorageFailed
 from actors.model.room import Room
 from actors.model.state import Limits, Line, Tables, Tombstone, rows_after
 from actors.storage.behind import Behind
@@ -144,10 +144,12 @@ class MemoryStore:
         data = bytes(self._medium.texts.get(name, b"")[offset : offset + limit])
         return data, offset + len(data)
 
-    def write_output(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
+    def write_output(self, run_id: str, stream: str, offset: int, data: bytes, *, follows: bool = False) -> None:
         """See `contract.Store`."""
         self._medium.check()
         text = self._medium.outputs.setdefault((run_id, stream), bytearray())
+        if follows and offset > len(text):
+            raise StorageFailed(f"what was printed ends before byte {offset}")
         text.extend(bytes(max(0, offset - len(text))))
         text[offset : offset + len(data)] = data
 

@@ -6,8 +6,10 @@ byte once, whoever was killed when. How long the file is says how far it was wri
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
+from actors.model.errors import StorageFailed
 from actors.storage.layout import Layout
 from actors.storage.open_files import OpenFiles
 
@@ -21,9 +23,16 @@ class RunLogs:
         self._layout = layout
         self._files = files
 
-    def write(self, run_id: str, stream: str, offset: int, data: bytes) -> None:
-        """Write `data` at `offset`, making the file when there is none."""
-        self._files.write(self._layout.run_log(run_id, stream), offset, data)
+    def write(self, run_id: str, stream: str, offset: int, data: bytes, *, follows: bool = False) -> None:
+        """Write `data` at `offset`, making the file when there is none.
+
+        With `follows`, raise StorageFailed when the file ends before `offset`: the write before it failed, and whoever
+        looks how far it was written would take the hole for what was printed.
+        """
+        path = self._layout.run_log(run_id, stream)
+        if follows and offset > self._size(path):
+            raise StorageFailed(f"{path.name} ends before byte {offset}", hint="what comes before it is written again")
+        self._files.write(path, offset, data)
 
     def read(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset`; empty at the end, and when nothing was written."""
@@ -34,9 +43,13 @@ class RunLogs:
 
     def sizes(self, run_id: str) -> tuple[int, int]:
         """Return how many bytes of stdout and stderr are there."""
-        stdout, stderr = (self._files.status(self._layout.run_log(run_id, stream)) for stream in STREAMS)
-        return (0 if stdout is None else stdout.size_bytes, 0 if stderr is None else stderr.size_bytes)
+        stdout, stderr = (self._size(self._layout.run_log(run_id, stream)) for stream in STREAMS)
+        return stdout, stderr
 
     def sync(self, run_id: str) -> None:
         """Make what was written durable."""
         self._files.sync([self._layout.run_log(run_id, stream) for stream in STREAMS])
+
+    def _size(self, path: Path) -> int:
+        status = self._files.status(path)
+        return 0 if status is None else status.size_bytes

@@ -40,7 +40,9 @@ READS: dict[type, Callable[[Store, Any], Any]] = {
     ReadSpool: lambda store, asked: store.read_spool(asked.files_max),
     RemoveSpooled: lambda store, asked: store.remove_spooled(asked.name),
     SetAsideSpooled: lambda store, asked: store.set_aside_spooled(asked.name, asked.reason),
-    WriteOutput: lambda store, asked: store.write_output(asked.run_id, asked.stream, asked.offset, asked.data),
+    WriteOutput: lambda store, asked: store.write_output(
+        asked.run_id, asked.stream, asked.offset, asked.data, follows=asked.follows
+    ),
     SyncOutput: lambda store, asked: store.sync_output(asked.run_id),
     MeasureOutput: lambda store, asked: {run_id: store.output_sizes(run_id) for run_id in asked.run_ids},
     ReadOutput: lambda store, asked: store.read_output(asked.run_id, asked.stream, asked.offset, asked.limit),

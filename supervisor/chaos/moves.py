@@ -36,7 +36,7 @@ class Moves:
             records.record_event: 4,
             records.save_report: 3,
             records.put_run: 2,
-            records.run_agent: 1,
+            records.run_agent: 3,
             self._repeat: 5,
             self._repeat_differently: 2,
             self._read_task: 12,

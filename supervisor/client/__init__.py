@@ -7,9 +7,9 @@
 
 `Client` blocks, and loads in milliseconds: no event loop, no schema library. `connect_trio` gives a `TrioClient` with
 many calls in flight. Both give every mutating call an idempotency key, reconnect when the connection is lost, and send
-again with the same key, so a crash of the runtime shows as latency only. `follow_output` and `read_output` give what a
-run prints, byte for byte. Errors are the classes of `actors.model.errors`, one for each kind, and those of
-`supervisor.client.errors` for what happens on this side.
+again with the same key, so a crash of the runtime shows as latency only. `follow_output` and `read_output` (for trio,
+`TrioClient.follow_output`) give what a run prints, byte for byte. Errors are the classes of `actors.model.errors`, one
+for each kind, and those of `supervisor.client.errors` for what happens on this side.
 """
 
 from __future__ import annotations

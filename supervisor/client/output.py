@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 512 * 1024
 """Read at once where text does not do: an answer of 700 kB."""
 
-_DOUBTFUL: Final = "\ufffd"
+DOUBTFUL: Final = "\ufffd"
+"""What stands in text for bytes that are none."""
 
 
 class Printed(NamedTuple):
@@ -83,7 +84,7 @@ def follow_output(
 def _pieces(client: Client, run_id: str, told: Mapping[str, Any], at: int) -> Iterator[Printed]:
     """Yield what a notification tells beyond `at`."""
     stream, offset, text = told["stream"], told["offset"], told["data"]
-    if _DOUBTFUL in text or offset > at:
+    if DOUBTFUL in text or offset > at:
         yield from read_output(client, run_id, stream, at)
         return
     data = text.encode()[at - offset :]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import trio
 
 from supervisor.client import exchange
-from supervisor.client.address import socket_path
-from supervisor.client.exchange import Inbox, not_running, outcome
-
-_READ_BYTES: Final = 256 * 1024
+from supervisor.client.exchange import outcome
+from supervisor.client.following import FollowingConnection
 
 
 class Subscription:
@@ -34,26 +30,26 @@ class Subscription:
         timeout_s: float,
         wait_s: float,
     ) -> None:
-        self._path = path
+        self._connection = FollowingConnection(path)
         self._after_seq = after_seq
         self._kinds = kinds
         self._timeout_s = timeout_s
         self._wait_s = wait_s
-        self._stream: trio.SocketStream | None = None
-        self._inbox = Inbox()
-        self._messages: deque[dict[str, Any]] = deque()
 
     async def __aenter__(self) -> Self:
         """Subscribe."""
-        await self._begin(self._wait_s)
+        try:
+            await self._begin(self._wait_s)
+        except BaseException:
+            self._connection.drop()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the connection, and with it the subscription."""
-        if self._stream is not None:
-            await self._stream.aclose()
+        await self._connection.aclose()
 
     def __aiter__(self) -> Self:
         """Return the subscription: it is its own iterator."""
@@ -62,7 +58,7 @@ class Subscription:
     async def __anext__(self) -> dict[str, Any]:
         """Return the next line; waits for ever when nothing happens."""
         while True:
-            message = await self._next()
+            message = await self._connection.next()
             if message is None or message.get("method") == "event.gap":
                 # Lost, or too slow: the journal still has what was missed.
                 await self._begin(self._timeout_s)
@@ -78,54 +74,11 @@ class Subscription:
         if self._after_seq is not None:
             params["after_seq"] = self._after_seq
         for pause_s in exchange.pauses_s():
-            await self._connect(deadline)
-            reply = await self._ask("event.subscribe", params)
+            await self._connection.connect(deadline)
+            reply = await self._connection.ask("event.subscribe", params)
             if reply is not None:
                 begun = outcome(reply)
                 if self._after_seq is None:
                     self._after_seq = begun["seq"]
                 return
             await trio.sleep(pause_s)
-
-    async def _connect(self, deadline: float) -> None:
-        if self._stream is not None:
-            await self._stream.aclose()
-        self._inbox = Inbox()
-        self._messages.clear()
-        for pause_s in exchange.pauses_s():
-            path = socket_path(self._path)
-            try:
-                self._stream = await trio.open_unix_socket(path)
-            except OSError as error:
-                if trio.current_time() + pause_s >= deadline:
-                    raise not_running(path, error) from error
-                await trio.sleep(pause_s)
-            else:
-                return
-
-    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the reply; None when the connection is lost before it. What else comes stays for `__anext__`."""
-        request = exchange.call(method, params)
-        (call_id,) = request.ids
-        before: list[dict[str, Any]] = []
-        # A broken stream is no reason to stop here: the server may have said why before it closed.
-        with contextlib.suppress(trio.BrokenResourceError):
-            if self._stream is not None:
-                await self._stream.send_all(request.line)
-        while (message := await self._next()) is not None:
-            if message.get("id") == call_id or ("error" in message and message.get("id") is None):
-                self._messages.extendleft(reversed(before))
-                return message
-            before.append(message)
-        return None
-
-    async def _next(self) -> dict[str, Any] | None:
-        while not self._messages:
-            try:
-                data = await self._stream.receive_some(_READ_BYTES) if self._stream is not None else b""
-                self._messages.extend(self._inbox.feed(data))
-            except (trio.BrokenResourceError, OSError):
-                return None
-            if not data:
-                return None
-        return self._messages.popleft()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from supervisor.client import exchange
 from supervisor.client.address import socket_path
 from supervisor.client.exchange import TIMEOUT_S, WAIT_S, Command, Inbox, Request, not_running, outcome
 from supervisor.client.subscription import Subscription
+from supervisor.client.trio_output import OutputFollower
 from supervisor.wire.faults import from_object
 
 _READ_BYTES: Final = 256 * 1024
@@ -96,6 +97,10 @@ class TrioClient:
     def subscribe(self, after_seq: int | None = None, kinds: Sequence[str] | None = None) -> Subscription:
         """Follow the journal, on a connection of its own: `async with client.subscribe(…) as lines: async for … `."""
         return Subscription(self._path, after_seq=after_seq, kinds=kinds, timeout_s=self.timeout_s, wait_s=self._wait_s)
+
+    def follow_output(self, run_id: str, offsets: Mapping[str, int]) -> OutputFollower:
+        """Follow what a run prints: `async with client.follow_output(id, {"stdout": 0}) as pieces: async for … `."""
+        return OutputFollower(self._path, run_id, offsets=offsets, timeout_s=self.timeout_s, wait_s=self._wait_s)
 
     # --- underneath
 

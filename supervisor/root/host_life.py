@@ -156,7 +156,7 @@ class HostLife:
                 case DoorClosed(number=number):
                     self._doors.closed(number)
                 case Alive():
-                    pass
+                    self._doors.mend()
         return bool(data)
 
 
@@ -167,6 +167,8 @@ class Doors:
         self._host: HostLife | None = None
         self._runtime: RuntimeLife | None = None
         self._number = 0
+        self._is_wanting = False
+        """Whether the last door could not be made."""
 
     def host_is(self, life: HostLife | None) -> None:
         """There is a new host, or none any more."""
@@ -183,11 +185,23 @@ class Doors:
         if number == self._number:
             self._join()
 
+    def mend(self) -> None:
+        """Try again what could not be done before; called with each sign of life of the host."""
+        if self._is_wanting:
+            self._join()
+
     def _join(self) -> None:
         if self._host is None or self._runtime is None:
             return
         self._number += 1
-        for_host, for_runtime = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            for_host, for_runtime = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            if not self._is_wanting:
+                _log.error("agent host and runtime cannot be joined; it is tried again", problem=str(error))
+            self._is_wanting = True
+            return
+        self._is_wanting = False
         with for_host, for_runtime:
             if self._runtime.give_door(for_runtime):
                 self._host.give_door(for_host, self._number)

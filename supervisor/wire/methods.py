@@ -147,6 +147,8 @@ _RECORDS: Final = (
     Method("output.subscribe", runs.OutputSubscribe, "runs",
            "follow what a run prints; `output` notifications follow, the last of a stream with eof", "{subscription}",
            subscribes=True, example={"id": "run_1"}),
+    Method("output.unsubscribe", runs.OutputUnsubscribe, "runs", "stop following what a run prints", "{subscription}",
+           subscribes=True, example={"subscription": "s1"}),
     Method("run.get", records.RunGet, "runs", "read one run", "the run", Run, example={"id": "run_1"}),
     Method("run.list", records.RunList, "runs", "read runs, page by page", "{runs, next_cursor}"),
     Method("event.record", records.EventRecord, "events", "write an event into the journal", "the event",

@@ -15,9 +15,10 @@ from actors.messages import records as record
 from actors.messages import runs as ask
 from actors.messages import tasks as task
 from actors.messages.agents import Bury
-from actors.model.errors import Conflict, InvalidParams, InvalidTransition
+from actors.model.errors import Conflict, InvalidParams, InvalidTransition, NotFound
 from actors.running.rules import RunRules
 from actors.running.tools import Limits, Tool
+from actors.storage.files import Disk
 from supervisor.parsers import parser_of
 from tests.kit.core import Core, Listener, running_core
 from tests.kit.fake_host import FakeHost
@@ -26,10 +27,11 @@ SLEEPER = Tool(name="SLEEPER", argv=("sleeper", "{description}"), limits=Limits(
 
 
 @asynccontextmanager
-async def runtime(root: Path, host: FakeHost, **rules: Any) -> AsyncIterator[Core]:
+async def runtime(root: Path, host: FakeHost, *, disk: Disk | None = None, **rules: Any) -> AsyncIterator[Core]:
     """A runtime over a directory, with a host that may be older than it."""
 
     def before(core: Core) -> None:
+        core.disk = disk or core.disk
         host.home = core.refs["runs"]
         host.is_attached = False
         core.hall.link = host
@@ -314,11 +316,36 @@ async def test_output_is_read_in_pieces_of_whole_characters_and_followed_to_its_
         told = [line["params"] for line in listener.lines]
         assert "".join(one["data"] for one in told) == "aé€"
         assert {one["subscription"] for one in told} == {subscription}
+        assert [one["offset"] for one in told] == [0, *(one["next_offset"] for one in told[:-1])]
+        assert told[-1]["next_offset"] == 6
         assert await core.ask("runs", ask.RunOutput(id=run["id"], offset=3)) == {
             "data": "€",
             "next_offset": 6,
             "eof": True,
         }
+
+
+async def test_who_unsubscribes_from_an_output_hears_no_more_of_it(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with runtime(tmp_path, host) as core:
+        run = await executed(core)
+        listener, other = Listener(), Listener()
+        begun = await core.ask("runs", ask.OutputSubscribe(id=run["id"]), listener=listener)
+        still = await core.ask("runs", ask.OutputSubscribe(id=run["id"], stream="stdout"), listener=other)
+        host.write(run["id"], b"one")
+        await listener.until(1)
+        end = ask.OutputUnsubscribe(subscription=begun["subscription"])
+        with pytest.raises(NotFound):
+            await core.ask("runs", end, listener=other)
+        assert await core.ask("runs", end, listener=listener) == begun
+        with pytest.raises(NotFound):
+            await core.ask("runs", end, listener=listener)
+        host.write(run["id"], b"two")
+        host.exit(run["id"])
+        await core.until(lambda: bool(other.lines) and other.lines[-1]["params"]["eof"])
+        assert "".join(line["params"]["data"] for line in other.lines) == "onetwo"
+        assert {line["params"]["subscription"] for line in other.lines} == {still["subscription"]}
+        assert "".join(line["params"]["data"] for line in listener.lines) == "one"
 
 
 async def test_a_run_of_perdures_own_is_not_put_by_others_and_a_foreign_one_is_not_stopped(tmp_path: Path) -> None:
@@ -420,3 +447,30 @@ async def test_a_line_cut_by_the_death_of_a_runtime_is_read_whole_by_the_next(tm
         over = await status(core, run["id"], "exited")
         assert (over["vendor_session_id"], over["result"]["text"]) == ("thread-1", "All done.")
         assert log_of(tmp_path, run["id"]) == text
+
+
+def has_acknowledged_exactly(host: FakeHost, run_id: str, number: int) -> bool:
+    return host.processes[run_id].acknowledged["stdout"] == number
+
+
+async def test_no_byte_is_acknowledged_that_never_came_though_somebody_added_some_to_the_log(tmp_path: Path) -> None:
+    """Such an acknowledgement breaks the host's protocol: it would part the two again and again."""
+    host = FakeHost()
+    async with runtime(tmp_path, host) as core:
+        run = await executed(core, "sleep")
+        await status(core, run["id"], "running")
+        host.write(run["id"], b"its own\n")
+        await core.until(lambda: host.processes[run["id"]].acknowledged["stdout"] == 8)
+    path = tmp_path / "logs" / f"run_{run['id']}.stdout.log"
+    with path.open("ab") as log:
+        log.write(b"of somebody else")
+    host.is_attached = False
+    async with runtime(tmp_path, host) as core:
+        await core.until(lambda: host.is_attached)
+        for number in range(1, 5):
+            host.write(run["id"], b"more\n")
+            end = 8 + 5 * number
+            await core.until(partial(has_acknowledged_exactly, host, run["id"], end))
+        host.exit(run["id"])
+        assert (await status(core, run["id"], "exited"))["stdout"]["bytes"] == 28
+        assert core.crashes == []

@@ -14,10 +14,12 @@ from actors.messages import records as record
 from actors.messages import runs as ask
 from actors.messages import tasks as task
 from actors.messages.proposal import RowsChanged
+from actors.messages.runtime import StateBackups
 from actors.running.tools import Tool
 from tests.actors.test_runs_agents import ends_of, executed, log_of, run_of, runtime, started, status, task_of
 from tests.kit.core import DOMAIN, Core
 from tests.kit.fake_host import FakeHost
+from tests.kit.moody_disk import MoodyDisk
 
 OUTPUT = bytes(range(256)) * 700
 """Three messages of the host."""
@@ -245,3 +247,19 @@ async def test_output_waits_for_a_disk_that_refuses_and_then_is_whole(tmp_path: 
         core.wake("runs")
         await status(core, run["id"], "exited")
         assert path.read_bytes() == b"hello"
+
+
+async def test_a_piece_that_could_not_be_written_leaves_no_hole_for_the_next_incarnation(tmp_path: Path) -> None:
+    """The disk refuses the first of two pieces; then the actor dies, and the next one looks how far all is written."""
+    host, disk = FakeHost(), MoodyDisk(tmp_path)
+    async with runtime(tmp_path, host, disk=disk) as core:
+        run = await executed(core, "true")
+        disk.refuse("pwrite", where="logs/", times=1)
+        host.write(run["id"], b"hello")
+        host.write(run["id"], b", you")
+        await core.ask("runs", record.RunList())
+        await core.ask("writer", StateBackups())  # answered behind the writes, by the same thread
+        await core.restart("runs")
+        host.exit(run["id"])
+        await status(core, run["id"], "exited")
+        assert log_of(tmp_path, run["id"]) == b"hello, you"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ async def found(core: Core) -> list[dict[str, Any]]:
     return rows
 
 
+def _fewer_than(names: list[str], root: Path) -> bool:
+    return len(spooled(root)) < len(names)
+
+
 async def test_what_was_left_is_recorded_with_its_time_and_removed(tmp_path: Path) -> None:
     leave(tmp_path, "a")
     leave(tmp_path, "b", "claude-2")
@@ -60,7 +65,8 @@ async def test_more_than_one_look_takes_is_taken_in_by_several(tmp_path: Path) -
         while spooled(tmp_path):
             core.clock.pass_s(6)
             core.wake("sessions")
-            await core.until(lambda before=len(spooled(tmp_path)): len(spooled(tmp_path)) < before)  # type: ignore[misc]
+            names = spooled(tmp_path)
+            await core.until(partial(_fewer_than, names, tmp_path))
         assert len(await found(core)) == 60
 
 

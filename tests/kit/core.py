@@ -125,6 +125,7 @@ class Core:
 
     def __init__(self, root: Path, rules: Rules, recent_kept: int, lag_lines_max: int) -> None:
         self.root = root
+        self.disk = Disk()
         self.clock = HandClock()
         self.ledger = Ledger(recent=RecentLines(recent_kept))
         self.subscriptions = Subscriptions(lag_lines_max)
@@ -238,7 +239,7 @@ class Core:
 
     def _open_store(self) -> DiskStore:
         return DiskStore(
-            disk=Disk(),
+            disk=self.disk,
             layout=Layout(self.root),
             settings=StorageSettings(preallocate_bytes=0),
             limits=Limits(),

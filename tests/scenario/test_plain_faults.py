@@ -126,6 +126,7 @@ def test_a_path_as_an_id_is_cleaned_and_stays_inside(whole: Perdure, wire: Wire)
         ("log.read", {"session_id": "0190163d-8694-739b-aea5-966c26f8ad91"}),
         ("actor.restart", {"name": "nobody"}),
         ("event.unsubscribe", {"subscription": "sub_nowhere"}),
+        ("output.unsubscribe", {"subscription": "sub_nowhere"}),
     ],
 )
 def test_what_is_not_there_is_not_found(method: str, params: dict[str, Any], wire: Wire) -> None:

@@ -395,6 +395,16 @@ def _output_followed(wire: Wire, run_id: str) -> str:
                 return "".join(said)
 
 
+@scene("output.unsubscribe")
+def _output_unsubscribe(wire: Wire) -> None:
+    run = wire.call("run.exec", argv=["sleep", "300"])
+    begun = wire.call("output.subscribe", id=run["id"])
+    assert wire.call("output.unsubscribe", subscription=begun["subscription"]) == begun
+    wire.call("run.stop", id=run["id"], grace_s=1)
+    wire.call("runtime.ping")
+    assert [note for note in wire.notifications if note["method"] == "output"] == []
+
+
 @scene("event.record")
 def _event_record(wire: Wire) -> None:
     event = wire.call("event.record", type="deploy:done", message="version 4", detail={"to": ["a", "b"]})

@@ -10,6 +10,7 @@ from typing import Any
 
 from actors.model.errors import Conflict
 from supervisor.cli.reach import until_over
+from supervisor.client import connect_trio
 from tests.kit.perdure import Perdure, eventually
 from tests.kit.whole_runs import RESTLESS, over, running
 
@@ -66,6 +67,36 @@ def test_what_a_run_prints_is_followed_over_kills_of_the_runs_actor(make: Any) -
     run = over(whole, made["id"])
     assert (run["exit_code"], run["error"]["kind"]) == (7, "exit_code")
     assert whole.call("task.get", id=run["task_id"])["status"] == "failed"
+
+
+STEPS = r"""
+import os, sys, time
+for step in range(4):
+    for number in range(50):
+        sys.stdout.buffer.write(b"%d %d \xff\xc3\xa9\n" % (step, number))
+    sys.stdout.flush()
+    while not os.path.exists(f"{sys.argv[1]}-{step}"):
+        time.sleep(0.01)
+"""
+"""Prints fifty lines, and goes on when a file is there."""
+
+
+async def test_what_a_run_prints_is_followed_byte_for_byte_over_kills_of_the_runtime(make: Any, tmp_path: Path) -> None:
+    whole: Perdure = make(**RESTLESS)
+    whole.start()
+    made = whole.call("run.exec", argv=[sys.executable, "-c", STEPS, str(tmp_path / "step")])
+    printed = b""
+    steps = 0
+    async with connect_trio(whole.state_path) as client, client.follow_output(made["id"], {"stdout": 0}) as pieces:
+        async for piece in pieces:
+            assert piece.offset == len(printed)
+            printed += piece.data
+            if printed.count(b"\n") == 50 * (steps + 1):
+                if steps < 3:
+                    whole.kill_runtime()
+                (tmp_path / f"step-{steps}").touch()
+                steps += 1
+    assert printed == b"".join(b"%d %d \xff\xc3\xa9\n" % (step, number) for step in range(4) for number in range(50))
 
 
 def test_the_death_of_the_agent_host_is_an_interruption_and_the_task_is_tried_again(make: Any) -> None:

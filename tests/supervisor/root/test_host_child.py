@@ -1,5 +1,6 @@
 """The root's side of the agent host: joined with every runtime, replaced when it dies, and nothing left of it."""
 
+import itertools
 import os
 import signal
 import sys
@@ -124,6 +125,23 @@ def test_a_runtime_that_closes_its_door_gets_another(state_path: Path) -> None:
         root.ask("fake.leave_agents")
         rows = eventually(lambda: attached(root)[1:], "attached again")[-1]["runs"]
         assert [row["pid"] for row in rows] == [pid]
+
+
+def test_a_root_without_descriptors_joins_host_and_runtime_when_it_has_some_again(state_path: Path) -> None:
+    with hosting_root(state_path) as root:
+        pid = spawned(root, "r", agent("deaf"))
+        before = root.ask("fake.who"), host_pid(root)
+        held = {int(entry.name) for entry in Path(f"/proc/{root.pid}/fd").iterdir()}
+        lowest = next(number for number in itertools.count() if number not in held)
+        root_process = psutil.Process(root.pid)
+        _, hard = root_process.rlimit(psutil.RLIMIT_NOFILE)
+        root_process.rlimit(psutil.RLIMIT_NOFILE, (lowest, hard))
+        root.ask("fake.leave_agents")
+        eventually(lambda: any("cannot be joined" in line["event"] for line in root.log()), "it is told")
+        root_process.rlimit(psutil.RLIMIT_NOFILE, (hard, hard))
+        rows = eventually(lambda: attached(root)[1:], "attached again")[-1]["runs"]
+        assert [row["pid"] for row in rows] == [pid]
+        assert (root.ask("fake.who"), host_pid(root)) == before
 
 
 def test_a_root_that_stops_in_order_ends_every_agent_after_the_runtime(state_path: Path) -> None:
