@@ -26,8 +26,9 @@ def leave(root: Path, name: str, external_id: str = "claude-1", *, key: str | No
         **members,
     }
     path = root / "spool" / f"{name}.json"
-    path.write_text(json.dumps(spooled))
-    return path
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(spooled))
+    return beside.rename(path)  # as the hook does: what has its name is whole
 
 
 def spooled(root: Path) -> list[str]:
