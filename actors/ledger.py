@@ -88,6 +88,8 @@ class Ledger:
     """How many files wait to be written behind the journal."""
     last_save: dict[str, Any] | None = None
     save_failures: int = 0
+    beside: str | None = None
+    """Why the journal goes on in the fallback directory; None while it is in the state directory."""
     journal_problem: Problem | None = None
     """Why the journal cannot be written at present."""
     save_problem: Problem | None = None

@@ -22,7 +22,7 @@ from actors.model.task_table import Tasks
 VERSION: Final = "2.0.0"
 """The version of the state directory's format that this program writes."""
 
-_LEASING: Final = frozenset({"task.claimed", "task.saved", "task.adopted"})
+_LEASING: Final = frozenset({"task.claimed", "task.saved", "task.adopted", "task.restored"})
 """What may bring a lease into a row: a claim gives it, a whole row holds it, a file's row perhaps one unheard of."""
 
 _encode = msgspec.json.Encoder().encode

@@ -8,6 +8,7 @@ Directories are 0700, files 0600. Names come from `layout`; the text is UTF-8, l
     state.json                               snapshot: everything as of one seq
     state.backup.<UTC stamp>.<seq>.json      the snapshots before it; the stamp is their own last_saved
     identity.json                            who this directory is; made once
+    fallback.json                            where its fallback directory is, if it has one
     journal/<first seq, 20 digits>.jsonl     segments of the journal
     tasks/<task id>.json                     one readable file per task
     sessions/<session id>.jsonl              one append-only file per session;  sessions.json  their index, a cache
@@ -58,6 +59,9 @@ seq - 1; the seq of the base. A line is good when its crc is right, its seq is t
 At every start the good lines above D are copied to a new segment, which is synced before they are believed
 (`journal_tail`). Order of every cut: copy to quarantine, put the new segment in place, cut the old one.
 
+A segment may open with a head: `{"v":1,"epoch":3,"base_seq":40,"base_crc":"…","daemon_id":"…","crc":"…"}` (sealed). It
+was begun in a fallback directory, and is no line of the journal.
+
 Segments go from the oldest on, when no base (state.json, backup, or what is written behind the journal) needs a line.
 
 state.json and its backups
@@ -99,19 +103,35 @@ Written behind the journal
 - sessions/<id>.jsonl: sealed lines. First `{"v":1,"id":…,"created_at":…,"version":…,"crc":…}`; then, in the order
   of the journal, `{"kind":"message","index":N,"data":{…},"crc":…}`, N from 1 without a gap, and
   `{"kind":"meta","rev":N,"data":{the session's row},"crc":…}`. Appended by index, so that replaying changes nothing.
-  A session saved with other messages gets a new file, which begins with the metadata of that rev, and the old one is
-  archived.
+  A session saved with other messages, or restored to earlier ones (`session.rewound`: the first `keep` messages of the
+  file `source`), gets a new file, which begins with the metadata of that rev, and the old one is archived.
 - sessions/sessions.json: a JSON list, one session's row per line. A cache.
 - logs/session_<id>.log: text, written at the offset that the fact names. logs/task_<id>.log: sealed lines
   `{"kind":"entry","index":N,"data":{timestamp, level, type, message},"crc":…}`, the entries that left the task's row,
   oldest first. logs/run_<id>.stdout.log and .stderr.log: what an agent wrote, byte for byte, at the offset it had.
 - reports/report_<id>.json: `{"id","created_at","data"}`, indented by 2. Replaced by rename.
-- archive/<kind>/<id>/<n>/: the files of what left (tasks, sessions, runs), under their own names, and `row.archived`,
-  its row, written last. The fact comes first; the files follow it behind the journal, and again after a crash.
-- archive/snapshots/: of the backups that left, the newest of each day. archive/pre-migration/: the directory as it was
-  before a migration; archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there
-  only while a migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
+- archive/<kind>/<id>/<n>/: the files of what left (tasks, sessions, runs, reports), under their own names, and
+  `row.archived`, its row, written last. The fact comes first; the files follow it behind the journal, and again after
+  a crash. archive/sessions/<id>/before-rev-<rev>.jsonl: a session's file until that rev put other messages in it.
+- archive/snapshots/: of the backups that left, the newest of each day. archive/restored-<UTC stamp>/: the snapshot of
+  before a restore. archive/pre-migration/: the directory as it was before a migration; then
+  archive/rolled-back-<UTC stamp>/: what going back to it moved aside. archive/migrating/ is there only while a
+  migration runs, archive/rolling-back only while one is undone: nothing starts on such a directory.
 - identity.json: `{"daemon_id","node_id","repo_root","created_at","version"}`, indented by 2; snapshots carry a copy.
+
+The fallback directory (`state.fallback_path`)
+==============================================
+    fallback.json                       `{"v":1,"daemon_id":…,"state_path":…}`: whose it is
+    journal/<first seq>.jsonl           segments, each with a head
+    journal/<first seq>.jsonl.superseded-<epoch>   doubtful bytes of a segment that was begun anew
+
+While the state directory cannot be written the journal goes on here, from the line `base_seq` on: everything up to it
+is durable there. `epoch` is that of the writer's life, higher than any before it. The state directory has a
+`fallback.json` of its own, `{"v":1,"path":…}`: without a look at that place nothing is recovered.
+
+Merging (`fallback_case` has the table): what the state directory's journal holds above the base is copied to
+quarantine, the segments are copied into it, each durable before the next step; it goes on behind them; then they are
+removed here. A segment that is in both has the same lines in both, so a crash at any point changes nothing.
 
 quarantine/<UTC stamp>/report.json
 ==================================

@@ -1,4 +1,4 @@
-"""archive/: where tasks, sessions and runs go with their files when they leave; tasks and sessions come back from it.
+"""archive/: where tasks, sessions, runs and reports go with their files when they leave; some come back from it.
 
 Each leaving has a directory of its own, `archive/<kind>/<id>/<n>/`, n counting from 1, so nothing is ever overwritten.
 It holds the files under their own names, and `row.archived`, the row as it was, written when all files are there.
@@ -29,7 +29,7 @@ from actors.storage.files import TEMPORARY_MARK, Disk
 from actors.storage.layout import Layout
 from actors.storage.open_files import OpenFiles
 
-Kind = Literal["tasks", "sessions", "runs"]
+Kind = Literal["tasks", "sessions", "runs", "reports"]
 
 ROW: Final = "row.archived"
 """No task's or session's file ends like this, whatever the id."""
@@ -70,6 +70,10 @@ class Archive:
     def archive_run(self, run_id: str, row: bytes) -> Archived:
         """Move what the run printed here, with its row."""
         return self._archive("runs", run_id, row)
+
+    def archive_report(self, report_id: str, row: bytes) -> Archived:
+        """Move the report's file here; it holds all there is of it."""
+        return self._archive("reports", report_id, row)
 
     def restore_session(self, session_id: str) -> bytes | None:
         """Bring the session that left last back and return its row; None when none is here.
@@ -116,6 +120,12 @@ class Archive:
             raise
         self._disk.sync_dir(folder)
         return target
+
+    def put_away(self, path: Path, session_id: str, rev: int) -> None:
+        """Move a session's file here as a version that ended at `rev`, without a row: nobody knows one."""
+        self.keep_version(path, session_id, rev)
+        self._files.forget(path)
+        self._unlink([path])
 
     # Leaving
 
@@ -188,6 +198,8 @@ class Archive:
             return self._layout.task_file(id), self._layout.task_log(id)
         if kind == "runs":
             return self._layout.run_log(id, "stdout"), self._layout.run_log(id, "stderr")
+        if kind == "reports":
+            return (self._layout.report_file(id),)
         return (self._layout.session_file(id),)
 
     def _folder(self, kind: Kind, id: str) -> Path:

@@ -23,6 +23,9 @@ _encode = msgspec.json.Encoder().encode
 MOVES: Final = {"task.archived", "session.archived", "session.deleted"}
 """Facts after which a file leaves for the archive instead of being removed."""
 
+BEGINNINGS: Final = {"session.created", "session.adopted", "session.rewound"}
+"""Facts with which a session's file may begin."""
+
 
 class _Revised(msgspec.Struct):
     rev: int
@@ -40,14 +43,17 @@ class SessionWork:
     header: bytes | None = None
     rewrite: bool = False
     """Begin a new file; the old one goes to the archive."""
+    rewind: tuple[str, int] | None = None
+    """(file, number): begin a new file with so many messages of that file (a path relative to the state directory; it
+    may be the session's own); the old one goes to the archive."""
     messages: list[tuple[int, bytes]] = attrs.field(factory=list)
     """(index from 1, the message)"""
     meta: tuple[int, bytes] | None = None
     """(rev, row)"""
-    changes: dict[str, Any] | None = None
-    """What this line made of the row, where nobody has the row any more: `row_at_leaving` puts it together."""
+    partial: bool = False
+    """`meta` holds only what changed: the rest is in the metadata that the file has."""
     archive: bool = False
-    """Finally move the file into the archive, with the row in `meta`, or else with `row_at_leaving`."""
+    """Finally move the file into the archive, with the row in `meta`, or the one that the file holds."""
 
     def is_before_leaving(self, row: bytes) -> bool:
         """Whether this comes before the file left for the archive with `row`, or is that leaving.
@@ -82,7 +88,8 @@ class Behind:
     """(log's name, offset, bytes)"""
     spills: list[tuple[str, int, list[bytes]]] = attrs.field(factory=list)
     """(log's name, number of the first entry, entries)"""
-    reports: dict[str, bytes] = attrs.field(factory=dict)
+    reports: dict[str, bytes | None] = attrs.field(factory=dict)
+    """Bodies by report id; None: the file moves to the archive."""
     _waits_from: dict[str, int] = attrs.field(factory=dict)
     """By task, in the order of `tasks`: the first line whose change is not in its file yet."""
 
@@ -113,12 +120,20 @@ class Behind:
             elif fact.op == "run.archived":
                 self.archived_runs[fact.id] = _encode(fact.members()["row"])
             elif noun in {"log", "report"}:
-                self._record(fact)
+                self._record(fact)  # of a report that is removed the file holds all there is
         self.seq = max(self.seq, line.seq)
 
     def note_covered(self, line: Line, lookup: Lookup) -> None:
-        """Add what a line demands that the snapshot covers already: its rows are later ones, taken from `lookup`."""
-        rows = [lookup.row(fact.kind.table, fact.id) for fact in line.facts]
+        """Add what a line demands that the snapshot covers already: its rows are later ones, taken from `lookup`.
+
+        A session's file tells its row as of each change: these are taken from the facts, for the session of now may be
+        another one with the same id.
+        """
+        tables = [fact.kind.table for fact in line.facts]
+        rows = [
+            None if table == "sessions" else lookup.row(table, fact.id)
+            for table, fact in zip(tables, line.facts, strict=True)
+        ]
         self.note(line, rows, [None] * len(rows))
 
     def note_task(self, task_id: str, row: bytes | None) -> None:
@@ -181,18 +196,22 @@ class Behind:
         given: list[Any] = members.get("messages") or []
         first = _message_count(members, row) - len(given) + 1
         rewrite = fact.op == "session.saved" and "messages" in members
+        rewind = _rewind(fact, members)
         meta = _meta(fact.rev, row)
-        if meta is None and rewrite:
-            meta = (fact.rev, _encode({"id": fact.id, **_without(members, "messages"), "rev": fact.rev}))
+        partial = meta is None and fact.kind.effect is not Effect.WHOLE
+        if meta is None:
+            # A line that the snapshot covers: the fact says all, or what changed.
+            meta = (fact.rev, _encode({"id": fact.id, **_without(members, *fact.kind.aside), "rev": fact.rev}))
         works.append(
             SessionWork(
                 rev=fact.rev,
                 restore_from=members.get("archive"),
-                header=_header(fact, row) if fact.op in {"session.created", "session.adopted"} or rewrite else None,
+                header=_header(fact, row) if fact.op in BEGINNINGS or rewrite else None,
                 rewrite=rewrite,
+                rewind=rewind,
                 messages=[(first + n, _encode(message)) for n, message in enumerate(given)],
                 meta=meta,
-                changes=None if row is not None else {**_without(members, *fact.kind.aside), "rev": fact.rev},
+                partial=partial,
             )
         )
 
@@ -205,18 +224,8 @@ class Behind:
         elif fact.op == "report.saved":
             body = {"id": fact.id, "created_at": members["created_at"], "data": members["data"]}
             self.reports[fact.id] = _encode(body)
-
-
-def row_at_leaving(held: bytes | None, works: Sequence[SessionWork], leaving: SessionWork) -> bytes | None:
-    """Return the row with which a session left that nobody has in a table any more; None when that cannot be told.
-
-    `held` is the newest row that its file holds; what the lines between it and the leaving changed stands in `works`.
-    """
-    row: dict[str, Any] = {} if held is None else msgspec.json.decode(held)
-    for work in works:
-        if work.changes is not None and row.get("rev", 0) < work.rev < leaving.rev:
-            row |= work.changes
-    return _encode({**row, "rev": leaving.rev - 1}) if "created_at" in row else None
+        elif fact.op == "report.removed":
+            self.reports[fact.id] = None
 
 
 def _meta(rev: int, row: Row | None) -> tuple[int, bytes] | None:
@@ -228,6 +237,10 @@ def _message_count(members: Mapping[str, Any], row: Row | None) -> int:
     if "message_count" in members or row is None:
         return int(members.get("message_count") or 0)
     return int(msgspec.json.decode(row.encoded)["message_count"])
+
+
+def _rewind(fact: Fact, members: Mapping[str, Any]) -> tuple[str, int] | None:
+    return (members["source"], members["keep"]) if fact.op == "session.rewound" and "source" in members else None
 
 
 def _without(members: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
+import attrs
 import msgspec
 
 from actors.model.errors import NotFound, StorageFailed
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
-from actors.storage.behind import Behind, SessionWork, row_at_leaving
+from actors.storage.behind import Behind, SessionWork
 from actors.storage.contract import MessagesPage, WrittenBehind
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -28,7 +29,7 @@ from actors.storage.open_files import OpenFiles
 from actors.storage.quarantine import Quarantine
 from actors.storage.reports import Reports, UnreadableReport
 from actors.storage.run_logs import RunLogs
-from actors.storage.session_files import SessionFiles, SessionLine, SessionScan
+from actors.storage.session_files import SessionFiles, SessionLine, SessionScan, session_header
 from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
 from actors.storage.task_text import parsed
@@ -78,13 +79,13 @@ class BehindFiles:
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
                 for work in works:
-                    self._do(session_id, work, works)
+                    self._do(session_id, work)
             for name, offset, data in behind.texts:
                 self._texts.append_at(_session_of(name), offset, data)
             for name, first, entries in behind.spills:
                 self._task_logs.append(_task_of(name), first, entries)
             for report_id, body in behind.reports.items():
-                self._reports.write(report_id, body)
+                self._write_report(report_id, body)
             if behind.after_seq <= self._written_seq:
                 self._written_seq = max(self._written_seq, behind.seq)
         return WrittenBehind(edited=edited)
@@ -160,15 +161,19 @@ class BehindFiles:
 
     # Sessions
 
-    def _do(self, session_id: str, work: SessionWork, works: Sequence[SessionWork]) -> None:
+    def _do(self, session_id: str, work: SessionWork) -> None:
         if work.restore_from is None and self._has_left_since(session_id, work):
             return
+        work = self._completed(session_id, work) if work.partial else work
         if work.restore_from is not None:
             with contextlib.suppress(FileExistsError):  # brought back before, and in use since
                 self._archive.restore_session(session_id)
         if work.archive:
-            self._archive_session(session_id, work, works)
+            self._archive_session(session_id, work)
             return
+        if work.rewind is not None and work.header is not None and work.meta is not None:
+            source, keep = self._layout.root / work.rewind[0], work.rewind[1]
+            self.sessions.rewind(session_id, work.header, SessionLine.meta(*work.meta), source, keep)
         messages = [SessionLine.message(index, data, work.rev) for index, data in work.messages]
         meta = [SessionLine.meta(*work.meta)] if work.meta is not None else []
         if work.rewrite and work.header is not None:
@@ -177,9 +182,22 @@ class BehindFiles:
             self.sessions.append(session_id, work.header, [*meta, *messages])
         else:  # a line that counts messages comes after them, so that it is never ahead of the file
             self.sessions.append(session_id, None, [*messages, *meta])
-        if work.meta is not None:
-            self._index_rows[session_id] = work.meta[1]
+        held = self.sessions.held(session_id)
+        if held is not None:
+            self._index_rows[session_id] = held[1]
             self._is_index_stale = True
+
+    def _completed(self, session_id: str, work: SessionWork) -> SessionWork:
+        """Put what changed into the row that the file holds; without one only a new file can begin with it."""
+        held = self.sessions.held(session_id)
+        if work.meta is None or held is None:
+            return work if work.rewrite else attrs.evolve(work, meta=None)
+        rev, changed = work.meta
+        if rev <= held[0]:
+            return work
+        merged = msgspec.json.decode(held[1]) | msgspec.json.decode(changed)
+        header = work.header and session_header(session_id, merged.get("created_at") or "")
+        return attrs.evolve(work, meta=(rev, msgspec.json.encode(merged)), header=header)
 
     def _has_left_since(self, session_id: str, work: SessionWork) -> bool:
         """Whether this was done before, and the file is in the archive by now."""
@@ -188,12 +206,18 @@ class BehindFiles:
         left = self._archive.last_leaving("sessions", session_id)
         return left is not None and work.is_before_leaving(self._disk.read_file(left.path / ROW, ROW_BYTES_MAX))
 
-    def _archive_session(self, session_id: str, work: SessionWork, works: Sequence[SessionWork]) -> None:
+    def _archive_session(self, session_id: str, work: SessionWork) -> None:
         scan = self.sessions.scan(session_id)
         held = row_of(scan) if isinstance(scan, SessionScan) else None
-        row = work.meta[1] if work.meta is not None else row_at_leaving(held, works, work)
+        if isinstance(scan, SessionScan) and scan.last_meta is not None and scan.last_meta[0] > work.rev:
+            return  # done before: by now the file is that of a session made anew under this id
+        row = work.meta[1] if work.meta is not None else held
         if row is not None:
             self._archive.archive_session(session_id, row)
+        elif isinstance(scan, SessionScan):
+            # Nothing in it says whose it was: a replay put together again what lies in the archive. A session that is
+            # made anew under this id must not find it in its file's place.
+            self._archive.put_away(self._layout.session_file(session_id), session_id, work.rev)
         self._is_index_stale |= self._index_rows.pop(session_id, None) is not None
 
     def _write_index(self) -> None:
@@ -203,7 +227,13 @@ class BehindFiles:
                 self._index.write(self._index_rows.values())
                 self._is_index_stale = False
 
-    # Tasks
+    # Reports and tasks
+
+    def _write_report(self, report_id: str, body: bytes | None) -> None:
+        if body is not None:
+            self._reports.write(report_id, body)
+        elif self._disk.exists(self._layout.report_file(report_id)):
+            self._archive.archive_report(report_id, msgspec.json.encode({"id": report_id}))
 
     def _archive_task(self, task_id: str, row: bytes | None) -> None:
         row = row if row is not None else self._row_in_file(task_id)

@@ -150,7 +150,31 @@ class Store(Protocol):
         ...
 
     def reopen(self, cut: Cut) -> None:
-        """Begin anew after a failed write: a fresh synced snapshot, a new segment, the old tail in quarantine."""
+        """Begin anew after a failed write: a fresh synced snapshot, a new segment, the old tail in quarantine.
+
+        Where that cannot be done and there is a fallback directory, the journal goes on there (`beside`).
+        """
+        ...
+
+    @property
+    def beside(self) -> str | None:
+        """Why the journal goes on in the fallback directory; None while it is in the state directory."""
+        ...
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether there is a fallback directory."""
+        ...
+
+    def go_beside(self, cut: Cut, why: OSError) -> None:
+        """Leave a state directory in which nothing failed yet (NoRoom) for the fallback directory."""
+        ...
+
+    def come_back(self, cut: Cut) -> None:
+        """Merge the journal back into the state directory behind a fresh snapshot, and go on there.
+
+        Raises OSError while that cannot be written; then the journal goes on beside as it did.
+        """
         ...
 
     def rotate(self, saved_seq: int) -> JournalSize:

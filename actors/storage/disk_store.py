@@ -6,8 +6,10 @@ writes state.json, `behind_files` everything else, `retention` lets go. Which th
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -18,7 +20,17 @@ from actors.model.room import Room
 from actors.model.state import Limits, Line, Tombstone
 from actors.storage.behind import Behind
 from actors.storage.behind_files import BehindFiles
-from actors.storage.contract import Appended, Cut, JournalSize, MessagesPage, NoRoom, Recovered, Saved, WrittenBehind
+from actors.storage.contract import (
+    Appended,
+    Cut,
+    JournalSize,
+    MessagesPage,
+    NoRoom,
+    Recovered,
+    Saved,
+    WrittenBehind,
+    cut_of,
+)
 from actors.storage.files import Disk
 from actors.storage.health import access_problem, directory_health, listed_backups
 from actors.storage.journal import FailedTail, Journal, JournalBroken
@@ -26,13 +38,14 @@ from actors.storage.journal_pages import JournalPages
 from actors.storage.journal_tail import supersede_tail
 from actors.storage.layout import Layout, stamp_of
 from actors.storage.quarantine import Quarantine
-from actors.storage.recovery import recover
+from actors.storage.recovery import Opened, recover, refuse_foreign
 from actors.storage.recovery_ground import Ground
 from actors.storage.retention import Retention
 from actors.storage.settings import StorageSettings
 from actors.storage.snapshot_state import write_cut
 from actors.storage.spool import Spool
 from actors.storage.verify import verify_directory
+from actors.storage.whereabouts import EPOCH_LEAP, Whereabouts
 
 __all__ = ["DiskStore", "StorageSettings"]
 
@@ -58,6 +71,7 @@ class DiskStore:
         self._version = version
         self._files = BehindFiles(disk, layout, self._new_quarantine())
         self._spool = Spool(disk, layout, self._new_quarantine())
+        self._where = Whereabouts(disk, layout, settings)
         self._pages = JournalPages(disk, layout)
         self._retention = Retention(disk, layout, stamp)
         self._journal: Journal | None = None
@@ -69,6 +83,8 @@ class DiskStore:
         """The state.json in place."""
         self._appended_bytes = 0
         """To the journal; the commit thread counts."""
+        self._last_crc: bytes | None = None
+        """That of the newest durable line, for a journal that goes on beside."""
         self._covered_bytes = 0
         """How many of them the state.json in place covers: the next one may be longer by the rest."""
 
@@ -86,24 +102,54 @@ class DiskStore:
             quarantine=self._new_quarantine(),
             files=self._files,
         )
+        self._where.find()
         try:
-            opened = recover(ground)
-        except JournalBroken as error:
-            _raise_cause(error)
+            opened = self._recover_in_place(ground)
+        except OSError as error:
+            opened = self._where.recover_beside(ground, error)
         self._journal = opened.journal
+        self._pages = JournalPages(self._disk, self._where.layout)
         self._saved = Saved(
             path=str(self._layout.state),
             seq=opened.saved_seq,
-            bytes=self._disk.lstat(self._layout.state).st_size,
+            bytes=self._disk.lstat(self._layout.state).st_size if self._disk.exists(self._layout.state) else 0,
             duration_s=0.0,
         )
         self._last_seq = opened.recovered.tables.seq
         self._appended_bytes = sum(
             self._disk.lstat(segment.path).st_size
-            for segment in self._layout.segments(self._disk)
+            for segment in self._where.layout.segments(self._disk)
             if opened.saved_seq < segment.first_seq <= self._last_seq
         )
-        return opened.recovered
+        if not self.settings.ignore_fallback:
+            return opened.recovered
+        return self._leap(opened.recovered)
+
+    def _recover_in_place(self, ground: Ground) -> Opened:
+        """Merge what a fallback holds, recover, and only then let go of it. Raises OSError."""
+        refuse_foreign(self._disk, self._layout)
+        self._where.merge(ground.quarantine)
+        try:
+            opened = recover(ground)
+        except JournalBroken as error:
+            _raise_cause(error)
+        recovered = opened.recovered
+        try:
+            self._where.settle(recovered.identity, ground.quarantine)
+        except OSError:
+            opened.journal.close()
+            raise
+        recovered = attrs.evolve(
+            recovered, report=self._where.told(recovered.report), epoch=max(recovered.epoch, self._where.epoch)
+        )
+        return attrs.evolve(opened, recovered=recovered)
+
+    def _leap(self, recovered: Recovered) -> Recovered:
+        """What lies in an ignored fallback must not win over what comes now: say so durably, before anything comes."""
+        recovered = attrs.evolve(recovered, epoch=recovered.epoch + EPOCH_LEAP)
+        self._saved = None
+        self.save(cut_of(recovered.tables, recovered.epoch, recovered.identity, self._stamp()))
+        return recovered
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
         """See `contract.Store`."""
@@ -140,18 +186,72 @@ class DiskStore:
     def reopen(self, cut: Cut) -> None:
         """See `contract.Store`. Each step may find its work done by an earlier try."""
         if self._journal is not None:
-            self._failed = self._failed or self._journal.failed_tail()
+            if self._where.beside is None:
+                self._failed = self._failed or self._journal.failed_tail()
+            self._last_crc = self._journal.last_durable_crc
             self._journal.close()
             self._journal = None
-        self.save(cut)
-        if self._failed is not None:
-            supersede_tail(self._disk, self._layout, self._failed, self._new_quarantine())
+        try:
+            self._begin_in_place(cut)
+        except OSError as error:
+            self._begin_beside(cut, error)
+        self._last_seq = cut.seq
+
+    @property
+    def beside(self) -> str | None:
+        """See `contract.Store`."""
+        return self._where.beside
+
+    @property
+    def has_fallback(self) -> bool:
+        """See `contract.Store`."""
+        return self._where.has_fallback
+
+    def go_beside(self, cut: Cut, why: OSError) -> None:
+        """See `contract.Store`."""
+        journal = self._open_journal()
+        try:
+            journal.close()
+        except JournalBroken as error:
+            self._failed = journal.failed_tail()
+            self._last_crc = journal.last_durable_crc
+            self._journal = None
+            _raise_cause(error)
+        self._last_crc = journal.last_durable_crc
+        self._journal = None
+        self._begin_beside(cut, why)
+
+    def come_back(self, cut: Cut) -> None:
+        """See `contract.Store`. Until the last step the journal beside is as good as it was."""
+        room = self.room()
+        if room.reserve_bytes and not room.is_ample:
+            raise NoRoom(room)
+        beside = self._open_journal()
+        self._begin_in_place(cut)
+        with suppress(JournalBroken):  # all of it is in the state directory by now
+            beside.close()
+
+    def _begin_in_place(self, cut: Cut) -> None:
+        """Go on in the state directory: with what lies beside, behind a fresh snapshot. Raises OSError."""
+        quarantine = self._new_quarantine()
+        was_beside = self._where.beside is not None
+        if was_beside:
+            self._where.merge(quarantine)
+        self._save_in_place(cut)
+        if self._failed is not None and not was_beside:
+            supersede_tail(self._disk, self._layout, self._failed, quarantine)
         try:
             self._journal = self._begin_journal(cut.seq + 1)
         except StorageFailed as error:
             raise OSError(error.message) from error
         self._failed = None
-        self._last_seq = cut.seq
+        if was_beside:
+            self._pages = JournalPages(self._disk, self._layout)
+            self._where.leave(quarantine)
+
+    def _begin_beside(self, cut: Cut, why: OSError) -> None:
+        self._journal = self._where.enter(cut, self._last_crc, why)
+        self._pages = JournalPages(self._disk, self._where.layout)
 
     def rotate(self, saved_seq: int) -> JournalSize:
         """See `contract.Store`."""
@@ -159,6 +259,10 @@ class DiskStore:
             self._open_journal().rotate()
         except JournalBroken as error:
             _raise_cause(error)
+        if self._where.beside is not None:
+            segments = self._where.layout.segments(self._disk)
+            sizes = [self._disk.lstat(segment.path).st_size for segment in segments]
+            return JournalSize(bytes=sum(sizes), segments=len(segments))
         return self._retention.release_segments(self.settings, saved_seq, self._files.durable_seq)
 
     def close(self) -> None:
@@ -186,6 +290,11 @@ class DiskStore:
 
     def save(self, cut: Cut) -> Saved:
         """See `contract.Store`. When nothing is new since the last snapshot, that one is told and no new one made."""
+        if self._where.beside is not None:
+            raise OSError(errno.EROFS, f"the state directory cannot be written: {self._where.beside}")
+        return self._save_in_place(cut)
+
+    def _save_in_place(self, cut: Cut) -> Saved:
         if self._saved is not None and self._saved.seq == cut.seq:
             if self._saved.backup_problem is not None:
                 self._saved = attrs.evolve(self._saved, backup_problem=self._release_backups())
@@ -269,11 +378,11 @@ class DiskStore:
 
     def verify(self) -> dict[str, Any]:
         """See `contract.Store`."""
-        return verify_directory(self._disk, self._layout, durable_seq=self._last_seq)
+        return verify_directory(self._disk, self._where.layout, durable_seq=self._last_seq)
 
     def health(self) -> dict[str, Any]:
         """See `contract.Store`."""
-        return directory_health(self._disk, self._layout)
+        return directory_health(self._disk, self._where.layout)
 
     # Parts
 
@@ -294,7 +403,7 @@ class DiskStore:
 
     def _check_room(self) -> None:
         """Raise NoRoom before a write that would use up the reserve: one system call, a microsecond."""
-        reserve_bytes = self._reserve_bytes()
+        reserve_bytes = 0 if self._where.beside is not None else self._reserve_bytes()
         if reserve_bytes and (free_bytes := self._disk.disk_free_bytes(self._layout.journal)) < reserve_bytes:
             raise NoRoom(Room(free_bytes=free_bytes, reserve_bytes=reserve_bytes))
 

@@ -31,12 +31,16 @@ _FINAL: Final = ("completed", "failed", "cancelled")
 
 @contextmanager
 def recovered_store(
-    path: Path, settings: StorageSettings | None, limits: Limits | None, work: Work | None = None
+    path: Path,
+    settings: StorageSettings | None,
+    limits: Limits | None,
+    work: Work | None = None,
+    disk: Disk | None = None,
 ) -> Iterator[tuple[DiskStore, Recovered]]:
     """Open the store of a directory whose locks are held; without an error everything is written at the end."""
     work = work or Work()
     store = DiskStore(
-        disk=Disk(),
+        disk=disk or Disk(),
         layout=Layout(path),
         settings=settings or StorageSettings(),
         limits=limits or Limits(),

@@ -14,7 +14,7 @@ once per step only); zeros after the last line are a segment's normal end, and a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -30,6 +30,10 @@ SEGMENT_BYTES_MAX: Final = 64 << 20
 """Where a segment is closed for its size: recovery reads at most one more than the newest snapshot needs."""
 
 PREALLOCATE_BYTES: Final = 1 << 20
+
+
+Head = Callable[[int, bytes], bytes]
+"""Makes the first line of a segment from the seq and the crc of the line that it follows."""
 
 
 class JournalBroken(StorageFailed):
@@ -66,8 +70,11 @@ class Journal:
         last_crc: bytes | None = None,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         preallocate_bytes: int = PREALLOCATE_BYTES,
+        head: Head | None = None,
     ) -> None:
         """Begin a segment at `next_seq`; everything before it is durable. `last_crc` is that of the line before it.
+
+        `head` makes the first line of each segment, for those in a fallback directory.
 
         Raises OSError when the disk refuses and StorageFailed when that segment holds lines already.
         """
@@ -75,6 +82,7 @@ class Journal:
         self._layout = layout
         self._segment_bytes_max = segment_bytes_max
         self._preallocate_bytes = preallocate_bytes
+        self._head = head
         self.next_seq = next_seq
         self.durable_seq = next_seq - 1
         """The highest seq that a sync has covered."""
@@ -83,13 +91,13 @@ class Journal:
         self.last_durable_crc = last_crc or FIRST_PREV
         """The crc of the line `durable_seq`: what the next journal, begun after a failure, must be given."""
         self._prev = self.last_durable_crc
-        self._offset = self._durable_offset = self._allocated = 0
+        self._begin = self._offset = self._durable_offset = self._allocated = 0
         self._begin_segment()
 
     @property
     def segment_bytes(self) -> int:
         """How many bytes of lines the open segment holds."""
-        return self._offset
+        return self._offset - self._begin
 
     def append(self, bodies: Sequence[bytes]) -> Appended:
         """Write one line per body (at least one) and make them durable: one write, one fdatasync.
@@ -139,7 +147,7 @@ class Journal:
     def rotate(self) -> None:
         """Close the segment and begin the next, as a snapshot does; nothing when it is empty. Raises JournalBroken."""
         self._check()
-        if self._offset == 0:
+        if self._offset == self._begin:
             return
         self.sync()
         try:
@@ -168,10 +176,13 @@ class Journal:
     def _begin_segment(self) -> None:
         self._descriptor: int
         self.path: Path
-        self._descriptor, self.path = begin_segment(self._disk, self._layout, self.next_seq, self._preallocate_bytes)
+        head = b"" if self._head is None else self._head(self.next_seq - 1, self._prev)
+        self._descriptor, self.path = begin_segment(
+            self._disk, self._layout, self.next_seq, self._preallocate_bytes, head
+        )
         self._is_open = True
-        self._offset = self._durable_offset = 0
-        self._allocated = self._preallocate_bytes
+        self._begin = self._offset = self._durable_offset = len(head)
+        self._allocated = max(self._preallocate_bytes, len(head))
 
     def _finish_segment(self) -> None:
         """Cut the zeros. That needs no sync: they are a normal end for as long as they come back after a power cut."""

@@ -27,6 +27,11 @@ BODY_BYTES_MAX: Final = LINE_BYTES_MAX - 200
 FIRST_PREV: Final = b"00000000"
 """The `prev` of line 1, which follows nothing."""
 
+HEAD_BEGIN: Final = b'{"v":1,"epoch":'
+"""How the head of a segment begins that was begun in a fallback directory (`segment_head`)."""
+
+HEAD_BYTES_MAX: Final = 512
+
 _HEAD: Final = b'{"v":1,"seq":'
 _DURABLE: Final = b',"durable":'
 _LINE: Final = re.compile(
@@ -134,7 +139,7 @@ def salvage(frame: bytes) -> list[Line]:
 
 
 class SegmentReader:
-    """Iterates over the frames of a segment. Zeros at the end are its normal end and make no frame."""
+    """Iterates over the frames of a segment. Zeros at the end are its normal end and make no frame; nor does a head."""
 
     def __init__(self, disk: Disk, path: Path, offset: int = 0, *, links_max: int = 1) -> None:
         self._disk = disk
@@ -152,6 +157,11 @@ class SegmentReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames in order. An EIO makes one frame with UNREADABLE and ends it; other OSErrors go out."""
+        for frame in self._frames():
+            if frame.offset or not frame.data.startswith(HEAD_BEGIN):
+                yield frame
+
+    def _frames(self) -> Iterator[Frame]:
         with self._disk.opened(self._path, os.O_RDONLY, links_max=self._links_max) as descriptor:
             while True:
                 try:

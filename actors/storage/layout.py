@@ -207,11 +207,7 @@ class Layout:
 
     def backups(self, disk: Disk) -> list[Backup]:
         """List the backups, oldest first: by seq (time may jump), then by stamp."""
-        found = [
-            Backup(self.root / name, match[1], int(match[2]))
-            for name in _names(disk, self.root)
-            if (match := _BACKUP.fullmatch(name))
-        ]
+        found = [one for name in _names(disk, self.root) if (one := backup_of(self.root / name)) is not None]
         return sorted(found, key=lambda backup: (backup.seq, backup.stamp))
 
     def backups_v1(self, disk: Disk) -> list[Path]:
@@ -229,6 +225,12 @@ class Layout:
         """Make what is missing of the root and its directories, durably; return the names of what was made."""
         made = ["."] if disk.ensure_dir(self.root) else []
         return made + [name for name in DIRECTORIES if disk.ensure_dir(self.root / name)]
+
+
+def backup_of(path: Path) -> Backup | None:
+    """Take a backup's file name apart; None when it is not one's."""
+    match = _BACKUP.fullmatch(path.name)
+    return None if match is None else Backup(path, match[1], int(match[2]))
 
 
 def first_seq_of(segment: Path) -> int:

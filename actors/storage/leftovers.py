@@ -16,7 +16,7 @@ from actors.storage.layout import Layout
 from actors.storage.settings import DAY_S
 from actors.storage.trees import remove_tree
 
-_BY_ID: Final = ("tasks", "sessions", "runs")
+_BY_ID: Final = ("tasks", "sessions", "runs", "reports")
 """Folders of the archive with one directory for each id."""
 
 

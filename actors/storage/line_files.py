@@ -18,6 +18,7 @@ metadata of a rev that is not above the last        nothing is written
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -131,6 +132,17 @@ class LineFiles:
     def rewrite(self, path: Path, header: bytes, lines: Sequence[Line]) -> None:
         """Put a file with these lines in the place of what is there, durably."""
         self._files.replace(path, _blocks(iter([Line(HEADER, 0, header), *lines])))
+        self.forget(path)
+
+    def rewind(self, path: Path, header: bytes, meta: Line, source: Path, keep: int) -> None:
+        """Put a file in place, durably, that begins with `meta` and the first `keep` messages of `source`.
+
+        `source` may be the file itself. What it does not hold is missing in the new file, too.
+        """
+        self.forget(path)
+        lines = self._good_lines(source) if self._files.status(source) is not None else iter(())
+        numbered = (line for line in lines if line.kind != META and line.number <= keep)
+        self._files.replace(path, _blocks(chain([Line(HEADER, 0, header), meta], numbered)))
         self.forget(path)
 
     def sync(self, paths: Sequence[Path]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from attrs import Factory, define
 
-from actors.storage.behind import Behind, SessionWork, row_at_leaving
+from actors.storage.behind import Behind, SessionWork
 from actors.storage.contract import Cut
 
 
@@ -56,16 +56,19 @@ class Medium:
             self.archived_runs.setdefault(run_id, (row, taken))
         for session_id, works in behind.sessions.items():
             for work in works:
-                self._do(session_id, work, works)
+                self._do(session_id, work)
         for name, offset, data in behind.texts:
             text = self.texts.setdefault(name, bytearray())
             text.extend(bytes(max(0, offset - len(text))))
             text[offset : offset + len(data)] = data
         for name, first, entries in behind.spills:
             self.spills.setdefault(name, {}).update(enumerate(entries, first))
-        self.reports.update(behind.reports)
+        for report_id, body in behind.reports.items():
+            self.reports.pop(report_id, None)
+            if body is not None:
+                self.reports[report_id] = body
 
-    def _do(self, session_id: str, work: SessionWork, works: Sequence[SessionWork]) -> None:
+    def _do(self, session_id: str, work: SessionWork) -> None:
         left = self.archived.get(session_id)
         if (
             work.restore_from is None
@@ -79,14 +82,17 @@ class Medium:
             self.session_rows[session_id] = row
         if work.archive:
             messages = self.sessions.pop(session_id, {})
-            known = self.session_rows.get(session_id)
-            row = (work.meta[1] if work.meta is not None else row_at_leaving(known, works, work)) or b""
+            row = work.meta[1] if work.meta is not None else self.session_rows.get(session_id, b"")
             self.archived.setdefault(session_id, []).append((row, messages))
             return
         if work.rewrite:
             self.sessions[session_id] = {}
+        if work.rewind is not None:
+            held = self.sessions.get(session_id, {})
+            self.sessions[session_id] = {index: held[index] for index in held if index <= work.rewind[1]}
         held = self.sessions.setdefault(session_id, {})
         for index, message in work.messages:
             held.setdefault(index, message)
         if work.meta is not None:
-            self.session_rows[session_id] = work.meta[1]
+            before = msgspec.json.decode(self.session_rows.get(session_id, b"{}")) if work.partial else {}
+            self.session_rows[session_id] = msgspec.json.encode(before | msgspec.json.decode(work.meta[1]))

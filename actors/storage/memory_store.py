@@ -99,6 +99,25 @@ class MemoryStore:
         self.save(cut)
         self._is_open = True
 
+    @property
+    def beside(self) -> str | None:
+        """See `contract.Store`; there is no other place."""
+        return None
+
+    @property
+    def has_fallback(self) -> bool:
+        """See `contract.Store`."""
+        return False
+
+    def go_beside(self, cut: Cut, why: OSError) -> None:
+        """See `contract.Store`."""
+        del cut
+        raise why
+
+    def come_back(self, cut: Cut) -> None:
+        """See `contract.Store`; it has never left."""
+        del cut
+
     def rotate(self, saved_seq: int) -> JournalSize:
         """See `contract.Store`."""
         del saved_seq  # nothing is ever let go

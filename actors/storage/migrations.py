@@ -122,7 +122,6 @@ def migrate(disk: Disk, layout: Layout, *, stamp: str) -> dict[str, Any]:
     disk.write_new_file(staging / _OBSOLETE, orjson.dumps(obsolete))
     _write_state(disk, Layout(staging), done.new, stamp)
     disk.rename(staging / "state.json", layout.state)
-    disk.sync_dir(layout.root)
     finish_migration(disk, layout)
     return report
 
@@ -133,6 +132,7 @@ def finish_migration(disk: Disk, layout: Layout) -> None:
     listed = staging / _OBSOLETE
     if not disk.exists(listed) or disk.exists(staging / "state.json"):
         return
+    disk.sync_dir(layout.root)  # whoever put the new state.json in place may have died before it was durable there
     for name in orjson.loads(disk.read_file(listed, _OBSOLETE_BYTES_MAX)):
         if disk.exists(layout.root / name) and disk.exists(layout.pre_migration_copy / name):
             disk.unlink(layout.root / name)

@@ -11,8 +11,11 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
+
+import attrs
 
 from actors.model.errors import NotFound
 from actors.model.stamps import later, stamp_of
@@ -29,6 +32,7 @@ from actors.storage.peek import read_tables
 from actors.storage.quarantine import Quarantine
 from actors.storage.recovery import refuse_foreign
 from actors.storage.repair import Repair
+from actors.storage.restore import Moment, Restore
 from actors.storage.rollback import refuse_unfinished_rollback, refuse_without_copy, roll_back
 from actors.storage.settings import DAY_S, StorageSettings
 from actors.storage.verify import verify_directory
@@ -150,6 +154,34 @@ def clean(
             "tasks": tasks,
             "removed": not dry_run,
         }
+
+
+def restore(
+    path: Path,
+    moment: Moment,
+    *,
+    dry_run: bool,
+    settings: StorageSettings | None = None,
+    limits: Limits | None = None,
+    told: Told | None = None,
+) -> dict[str, Any]:
+    """Go back to a moment, or say what that would do; see `restore.Restore.run` for what is returned and raised.
+
+    Raises NotFound also for a directory that holds nothing.
+    """
+    disk, layout = Disk(), Layout(path)
+    refuse_foreign(disk, layout)
+    refuse_unfinished_rollback(disk, layout)
+    if classify(disk, layout) is not Standing.OURS:
+        raise NotFound(f"{path} holds no state that could be taken back", hint="perdure up begins a new one")
+    now = _now()
+    with locked(disk, layout, "restore", now):
+        work = Work(told)
+        # Nothing is let go of meanwhile, however old it is by now: it may be what leads there, or back.
+        keeping = attrs.evolve(settings or StorageSettings(), journal_keep_s=inf, journal_bytes_max=1 << 62)
+        opening = partial(recovered_store, path, attrs.evolve(keeping, backups_kept=1 << 30), limits, work)
+        one = Restore(disk, layout, opening, limits or Limits(), now, _file_stamp(), work)
+        return one.planned(moment) if dry_run else one.run(moment)
 
 
 def backups(path: Path) -> list[dict[str, Any]]:

@@ -12,23 +12,26 @@ from pathlib import Path
 
 from actors.model.errors import StorageFailed
 from actors.storage.files import Disk
+from actors.storage.journal_lines import HEAD_BEGIN
 from actors.storage.layout import Layout
 
 
-def begin_segment(disk: Disk, layout: Layout, first_seq: int, preallocate_bytes: int = 0) -> tuple[int, Path]:
-    """Make the segment that begins with `first_seq`, filled with zeros, and return its open descriptor and path.
+def begin_segment(
+    disk: Disk, layout: Layout, first_seq: int, preallocate_bytes: int = 0, head: bytes = b""
+) -> tuple[int, Path]:
+    """Make the segment that begins with `first_seq`: its head, then zeros; return its open descriptor and path.
 
-    An existing segment of that name is replaced if it holds nothing but zeros; otherwise StorageFailed is raised: its
-    lines must have been copied or set aside before. Raises OSError when the disk refuses; then there is no new segment,
-    or (when only the last step failed) an empty one.
+    An existing segment of that name is replaced if it holds no more than a head and zeros; otherwise StorageFailed is
+    raised: its lines must have been copied or set aside before. Raises OSError when the disk refuses; then there is no
+    new segment, or (when only the last step failed) an empty one.
     """
     path = layout.segment(first_seq)
-    if disk.exists(path) and not _is_blank(disk, path):
+    if disk.exists(path) and not is_blank(disk, path):
         raise StorageFailed(f"{path.name} still holds lines", hint="this is a defect: the journal was not recovered")
     descriptor, temporary = disk.create_temporary(path)
     try:
-        if preallocate_bytes:
-            disk.pwrite_all(descriptor, bytes(preallocate_bytes), 0)
+        if head or preallocate_bytes:
+            disk.pwrite_all(descriptor, head.ljust(preallocate_bytes, b"\0"), 0)
         disk.fsync(descriptor)
         disk.rename(temporary, path)
         disk.sync_dir(layout.journal)
@@ -74,6 +77,9 @@ def remove_segments(disk: Disk, layout: Layout, needed_after_seq: int) -> list[s
     return removed
 
 
-def _is_blank(disk: Disk, path: Path) -> bool:
+def is_blank(disk: Disk, path: Path) -> bool:
+    """Tell whether the segment holds nothing but zeros, or a head and zeros."""
     content = disk.read_file(path)
+    if content.startswith(HEAD_BEGIN):
+        content = content.partition(b"\n")[2]
     return not content.strip(b"\0")

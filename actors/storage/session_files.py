@@ -11,6 +11,7 @@ has already decided about: rewrites up to that rev, and messages of revs before 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from attrs import frozen
 from msgspec.json import encode
@@ -106,6 +107,17 @@ class SessionFiles:
         self._lines.rewrite(path, header, lines)
         return True
 
+    def rewind(self, session_id: str, header: bytes, meta: SessionLine, source: Path, keep: int) -> bool:
+        """Begin the file anew with the first `keep` messages of `source`, as `rewrite` does; False if that is done."""
+        path = self._layout.session_file(session_id)
+        survey = self._lines.survey(path)
+        if survey is not None:
+            if survey.base_rev >= meta.number:
+                return False
+            self._archive.keep_version(path, session_id, meta.number)
+        self._lines.rewind(path, header, meta, source, keep)
+        return True
+
     def scan(self, session_id: str) -> SessionScan | UnreadableSession | None:
         """Read the whole file and tell what is in it; None when there is none."""
         try:
@@ -124,6 +136,11 @@ class SessionFiles:
             rejected_count=survey.rejected_count,
             torn=survey.torn,
         )
+
+    def held(self, session_id: str) -> tuple[int, bytes] | None:
+        """Return (rev, row) of the newest metadata that the file holds, None when it holds none."""
+        survey = self._lines.survey(self._layout.session_file(session_id))
+        return None if survey is None or survey.last_meta is None else (survey.last_rev, survey.last_meta)
 
     def session_ids(self) -> list[str]:
         """List the sessions that have a file; empty when there is no such directory."""

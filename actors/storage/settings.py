@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Literal
 
 from attrs import frozen
@@ -28,6 +29,10 @@ class StorageSettings:
     """Beyond that, segments that no backup needs leave earlier. Live."""
     disk_reserve_bytes: int = 0
     """What stays free on the disk beside the size of a snapshot; 0: nothing is kept. Live."""
+    fallback_path: Path | Literal["noted"] | None = "noted"
+    """Where the journal goes on while the state directory cannot be written; "noted": where the directory says."""
+    ignore_fallback: bool = False
+    """Start although the fallback cannot be reached, and leave out what is only there."""
     segment_bytes_max: int = SEGMENT_BYTES_MAX
     preallocate_bytes: int = PREALLOCATE_BYTES
     lines_kept: int = 1000

@@ -26,6 +26,7 @@ from actors.storage.peek import read_state
 from actors.storage.recovery_replay import Replayed
 from actors.storage.remedies import Remedy
 from actors.storage.snapshot_reader import Problem, SnapshotImage, read_snapshot
+from actors.storage.verify_fallback import verify_fallback
 from actors.storage.verify_files import read_files, verify_files
 from actors.storage.verify_journal import verify_journal
 from actors.storage.verify_kept import read_losses, verify_kept
@@ -57,6 +58,7 @@ def examine(disk: Disk, layout: Layout, *, durable_seq: int | None = None, work:
         return findings
     is_open = durable_seq is not None
     verify_places(disk, layout, findings, work, is_open=is_open)
+    verify_fallback(disk, layout, findings)
     if not _is_readable(disk, layout):
         return findings
     try:
@@ -101,7 +103,8 @@ def _pending(behind: Behind) -> frozenset[str]:
     """Return the ids of rows, and the names of logs, whose files the next start still writes."""
     texts = [name for name, _offset, _data in behind.texts]
     spills = [name for name, _first, _entries in behind.spills]
-    return frozenset([*behind.tasks, *behind.archived_tasks, *behind.sessions, *behind.reports, *texts, *spills])
+    moved = [*behind.archived_tasks, *behind.archived_runs]
+    return frozenset([*behind.tasks, *moved, *behind.sessions, *behind.reports, *texts, *spills])
 
 
 def _check_snapshots(disk: Disk, layout: Layout, findings: Findings) -> Replayed | None:

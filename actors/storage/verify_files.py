@@ -98,7 +98,7 @@ def verify_files(files: FilesRead, tables: Tables, findings: Findings, pending: 
     _verify_tasks(files, tables, findings, pending)
     _verify_sessions(files, tables, findings, pending)
     _verify_logs(files, tables, findings, pending)
-    _verify_runs(files, tables, findings)
+    _verify_runs(files, tables, findings, pending)
     _verify_reports(files, tables, findings, pending)
     for name, table in tables.by_name.items():
         findings.count(name, len(table))
@@ -229,12 +229,12 @@ def _verify_entries(files: FilesRead, name: str, said: _Spilled, findings: Findi
         findings.add(path, problem, "warning", "look into quarantine/", Remedy.FILL, subject=subject)
 
 
-def _verify_runs(files: FilesRead, tables: Tables, findings: Findings) -> None:
+def _verify_runs(files: FilesRead, tables: Tables, findings: Findings, pending: frozenset[str]) -> None:
     """What agents printed is nowhere else: a file that is gone is lost. It may be shorter than what was counted."""
     findings.count("run_logs", len(files.run_logs))
     for name in files.run_logs:
         match = _RUN_LOG.fullmatch(name)
-        if match is not None and tables.row("runs", match[1]) is None:
+        if match is not None and match[1] not in pending and tables.row("runs", match[1]) is None:
             path, hint = files.layout.logs / name, "look at the file"
             findings.add(path, "there is no such run", "warning", hint, Remedy.SET_ASIDE)
     for row in tables.runs.rows.values():

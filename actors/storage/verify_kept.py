@@ -27,7 +27,7 @@ from actors.storage.work import Work
 def verify_kept(disk: Disk, layout: Layout, findings: Findings, work: Work, pending: frozenset[str]) -> None:
     """Check archive and quarantine; `pending` are the ids whose files are still to be moved."""
     work.begin("archive and quarantine")
-    kinds: tuple[Kind, ...] = ("tasks", "sessions")
+    kinds: tuple[Kind, ...] = ("tasks", "sessions", "runs", "reports")
     for kind in kinds:
         for row_id in _names(disk, layout.archive / kind):
             work.step()

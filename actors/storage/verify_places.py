@@ -24,7 +24,7 @@ from actors.storage.remedies import Remedy
 from actors.storage.work import Work
 
 _ROOT: Final = re.compile(
-    r"state\.json|identity\.json|writer\.lock|perdure\..+|state\.backup\.\d{8}T\d{6}\.\d{6}Z\.\d{1,20}\.json"
+    r"state\.json|identity\.json|fallback\.json|writer\.lock|perdure\..+|state\.backup\.\d{8}T\d{6}\.\d{6}Z\.\d{1,20}\.json"
     r"|state\.pre-migration\.backup\.json|state\.migration-v1-to-v2\.log|lost\+found"
 )
 _NAMES: Final = {
@@ -33,7 +33,9 @@ _NAMES: Final = {
     "sessions": re.compile(r"[^.].*\.jsonl|sessions\.json"),
     "logs": re.compile(r"session_.+\.log|task_.+\.log|run_.+\.(stdout|stderr)\.log|perdure\.log(\.\d+)?|service_.+"),
     "reports": re.compile(r"report_.+\.json"),
-    "archive": re.compile(r"tasks|sessions|snapshots|pre-migration|migrating|rolled-back-.+|restored-.+"),
+    "archive": re.compile(
+        r"tasks|sessions|runs|reports|snapshots|pre-migration|migrating|rolling-back|rolled-back-.+|restored-.+"
+    ),
 }
 """Directory → the names that have a place in it; in a directory that is not here every name has."""
 

@@ -32,6 +32,8 @@ class WriterSettings:
     """How often files written behind are made durable: until then the journal keeps what they need."""
     retry_s: float = 1.0
     """How often a writer that cannot write tries the disk again."""
+    come_back_every_s: float = 5.0
+    """How often a state directory is tried whose journal goes on beside it: each try may write a whole snapshot."""
     look_every_s: float = 2.0
     """How often the room on the disk is looked at while nothing is committed; each commit looks by itself."""
     join_within_s: float = 60.0

@@ -23,6 +23,8 @@ class RoomWatch:
         self._store = store
         self._is_looking = False
         self._due_s = float("-inf")
+        self._problem: str | None = None
+        """Why the disk could not be looked at; told once."""
 
     @property
     def is_short(self) -> bool:
@@ -44,6 +46,8 @@ class RoomWatch:
         """Draw the conclusion from how much room there is."""
         ledger = self._desk.ledger
         ledger.room = room
+        if ledger.beside is not None:
+            return  # the journal is written elsewhere, whatever this disk has left
         if ledger.mode is Mode.OK and room.is_short:
             ledger.show_short(room)
             self._desk.log.error("commands are refused: the disk is nearly full", problem=room.shortage())
@@ -60,7 +64,10 @@ class RoomWatch:
         try:
             room: Room = job.result()
         except Exception as error:  # noqa: BLE001 - a callback of the loop: what it raised would end the process
-            self._desk.log.warning("the disk could not be looked at", **told_of(error))
+            if self._problem != str(error):
+                self._desk.log.warning("the disk could not be looked at", **told_of(error))
+            self._problem = str(error)
         else:
+            self._problem = None
             self.found(room)
         self._desk.mailbox.wake()

@@ -2,16 +2,8 @@
 
 All proposals that wait when a commit starts share one write and one fdatasync. When they are durable the writer moves
 the tables forward, answers, tells the homes and the events actor, and notes which files follow. It never retries a
-failed write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot; while even
-that fails the writer refuses commands (`read_only`) and tries the disk again from time to time.
-
-While the disk has nothing left but the reserve the writer refuses commands too; the journal is whole then, and goes on
-as soon as there is room (`room`).
-
-    state    a commit fails   reopening fails   reopening works   no room   room again
-    OK       BROKEN                                               SHORT
-    BROKEN                    BROKEN            OK
-    SHORT                                                                   OK              (both are READ_ONLY)
+failed write: the batch is answered `storage_failed`, and the journal is begun anew behind a fresh snapshot (`ground`).
+While that fails, or the disk has nothing left but the reserve (`room`), commands are refused (`read_only`).
 """
 
 from __future__ import annotations
@@ -43,6 +35,7 @@ from actors.writer.admission import Admitted, admit, send_home
 from actors.writer.answers import read_of, serve
 from actors.writer.backlog import Backlog
 from actors.writer.desk import Desk
+from actors.writer.ground import Ground
 from actors.writer.news import damage, entry, news_of
 from actors.writer.pace import BRIEFLY_S
 from actors.writer.room import RoomWatch
@@ -66,7 +59,6 @@ class Writer:
         self._desk = desk
         self._ledger = desk.ledger
         self._context = context
-        self._retry_at_s = 0.0
         self._sync_at_s = float("inf")
 
     async def setup(self) -> None:
@@ -80,6 +72,7 @@ class Writer:
         self._backlog = Backlog(self._desk, self._store, recovered.behind)
         self._saving = Saving(self._desk, self._store, int(recovered.report.get("base_seq") or 0))
         self._room = RoomWatch(self._desk, self._store)
+        self._ground = Ground(self._desk, self._store, self._wait_for, self._cut, self._stood)
         self._ledger.show_writable()
         self._desk.observer.loaded(self._now() - begun_s)
         self._desk.log.info("recovered", **entry(recovered.report))
@@ -106,22 +99,20 @@ class Writer:
 
     def due_in_s(self) -> float:
         """Return the seconds until the disk is tried again, files are due or the journal is to be synced."""
-        retry_s = self._retry_at_s - self._now() if self._is_broken else float("inf")
-        return min(retry_s, self._backlog.due_in_s(), self._room.due_in_s(), self._sync_at_s - self._now())
+        return min(
+            self._ground.due_in_s(), self._backlog.due_in_s(), self._room.due_in_s(), self._sync_at_s - self._now()
+        )
 
     async def tick(self) -> None:
         """Do what time demands."""
-        if self._is_broken and self._now() >= self._retry_at_s:
-            await self._reopen()
+        if self._room.is_short and self._ledger.room is not None:
+            await self._ground.go_beside(NoRoom(self._ledger.room))
+        await self._ground.tick()
         if self._now() >= self._sync_at_s:
             await self._sync()
         self._backlog.tick()
         self._saving.tick()
         self._room.tick()
-
-    @property
-    def _is_broken(self) -> bool:
-        return self._ledger.mode is Mode.READ_ONLY and self._ledger.journal_problem is not None
 
     async def teardown(self) -> None:
         """Write the files that wait, as far as there is time, take a last snapshot, and close the store."""
@@ -131,7 +122,7 @@ class Writer:
             if self._backlog.idle and self._backlog.promising:
                 self._backlog.write_portion()
             await self._wait_for(self._desk.background_thread, lambda: None)
-        if not self._is_broken and self._ledger.tables.seq > self._saving.saved_seq:
+        if not self._ground.is_broken and self._ledger.tables.seq > self._saving.saved_seq:
             cut = self._cut()
             try:
                 await self._wait_for(self._desk.background_thread, self._store.sync_behind)
@@ -221,6 +212,7 @@ class Writer:
             except NoRoom as shortage:
                 self._room.found(shortage.room)
                 self._refuse_for_now(admitted)
+                await self._ground.go_beside(shortage)
                 return
             except (OSError, JournalBroken) as error:
                 await self._failed(admitted, error)
@@ -241,7 +233,7 @@ class Writer:
         self._refuse(admitted, self._refusal)
 
     def _refusal(self) -> ReadOnly:
-        if self._is_broken or self._ledger.room is None:
+        if self._ground.is_broken or self._ledger.room is None:
             return ReadOnly("the disk cannot be written: " + "; ".join(self._ledger.reasons))
         return ReadOnly(self._ledger.room.shortage(), hint=self._ledger.room.remedy())
 
@@ -314,20 +306,7 @@ class Writer:
         self._refuse(admitted, partial(StorageFailed, f"the journal could not be written: {error}"))
         self._desk.events.tell(Live("state:save-error", {"error": str(error)}))
         self._desk.mailbox.finished()  # all of the batch is answered or gone home: a crash from here on gives none back
-        await self._reopen()
-
-    async def _reopen(self) -> None:
-        await self._wait_for(self._desk.background_thread, lambda: None)
-        cut = self._cut()
-        try:
-            await self._wait_for(self._desk.commit_thread, partial(self._store.reopen, cut))
-        except OSError as error:
-            self._ledger.show_broken(f"the disk cannot be written: {error}", Problem.of(error))
-            self._retry_at_s = self._now() + self._desk.settings.retry_s
-            return
-        self._ledger.show_writable()
-        self._saving.saved_seq = cut.seq
-        self._desk.log.warning("the journal goes on behind a fresh snapshot", seq=cut.seq)
+        await self._ground.reopen()
 
     async def _sync(self) -> None:
         self._sync_at_s = float("inf")
@@ -377,6 +356,11 @@ class Writer:
                 await job.ended.wait()
             self._context.beat()
         return job.result()
+
+    def _stood(self, seq: int) -> None:
+        """A fresh snapshot is in place, made on the way back."""
+        self._saving.saved_seq = seq
+        self._ledger.save_problem = None
 
     def _cut(self) -> Cut:
         return cut_of(self._ledger.tables, self._ledger.epoch, self._ledger.identity, self._desk.clock.stamp())

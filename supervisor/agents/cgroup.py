@@ -134,7 +134,7 @@ class Groups:
     def at(cls, base: str, place: str) -> Groups | None:
         """Return the groups in this directory; None where they cannot be made or could not be killed."""
         groups = cls(base, place)
-        groups._clear()
+        groups.clear()
         with contextlib.suppress(OSError):
             _write(f"{base}/cgroup.subtree_control", "+memory")
         probe = groups.make(None)
@@ -167,8 +167,8 @@ class Groups:
         self._left.append(group)
         self._left = [one for one in self._left if not one.remove()]
 
-    def _clear(self) -> None:
-        """End what an earlier host left, and remove its groups."""
+    def clear(self) -> None:
+        """End whatever lives in a group of the place, and remove these: at a host's start and at its end."""
         with contextlib.suppress(OSError):
             names = os.listdir(self.base)  # noqa: PTH208
             for name in names:

@@ -64,6 +64,8 @@ class Host:
             self._beat()
             self._flush()
         kill_descendants()
+        if self._runs.groups is not None:
+            self._runs.groups.clear()
 
     # Waiting.
 

@@ -39,6 +39,7 @@ TABLE: Final[dict[str, Row]] = {
     "doctor": Row(
         "doctor", "doctor", "Check everything on disk, and say of each finding what --repair would do.", _STATE
     ),
+    "restore": Row("restore", "restore", "Go back to a moment of the past; what was is kept.", _STATE),
     "rebuild": Row("doctor", "rebuild", "Build the state anew from backups, journal and task files.", _STATE),
     "migrate": Row("migration", "migrate", "Make a directory of version 1 one of this version.", _STATE),
     "rollback": Row("migration", "rollback", "Go back to before the migration, byte for byte.", _STATE),

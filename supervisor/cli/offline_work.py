@@ -57,10 +57,18 @@ def working_offline(invocation: Invocation) -> Iterator[Works]:
         raise CommandFailed(error.message, error.hint, Exit.NOT_A_STATE_DIRECTORY) from error
 
 
-def agreed(question: str, *, yes: bool, ask: Callable[[str], bool]) -> bool:
-    """Whether to go on: a person at a terminal is asked, a script has decided already."""
+def agreed(question: str, *, yes: bool, ask: Callable[[str], bool], needs_yes: bool = False) -> bool:
+    """
+    Whether to go on: a person at a terminal is asked, a script has decided already.
+
+    With `needs_yes` a script must have said so: raises what ends with exit code 2 when it has not.
+    """
     import sys
 
-    if yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if yes:
         return True
-    return ask(question)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return ask(question)
+    if needs_yes:
+        raise CommandFailed("nobody is there to be asked", "give --yes to do it, or --dry-run to look", Exit.USAGE)
+    return True

@@ -100,7 +100,7 @@ def held_by(state_path: "Path") -> "LockInfo":
     return held
 
 
-OFFLINE_PHASES: Final = frozenset({"doctor", "rebuild", "migrate", "rollback", "clean"})
+OFFLINE_PHASES: Final = frozenset({"doctor", "rebuild", "migrate", "rollback", "restore", "clean"})
 """What an offline command writes into the lock file as its phase: its name."""
 
 

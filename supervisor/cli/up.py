@@ -23,7 +23,8 @@ from supervisor.cli.invocation import Invocation
 @command("up", example="perdure up --state-path ~/agents/state")
 @click.option("--stdio", is_flag=True, help="Also serve one client on stdin and stdout; stop at the end of input.")
 @click.option("--ready-fd", type=click.IntRange(0), metavar="N", help="Write one line of JSON there when ready.")
-def up(invocation: Invocation, stdio: bool, ready_fd: int | None) -> int:  # noqa: FBT001  click gives flags so
+@click.option("--ignore-fallback", is_flag=True, help="Start without state.fallback_path; what is only there is lost.")
+def up(invocation: Invocation, stdio: bool, ready_fd: int | None, ignore_fallback: bool) -> int:  # noqa: FBT001  click
     """
     Run Perdure in the foreground.
 
@@ -43,6 +44,7 @@ def up(invocation: Invocation, stdio: bool, ready_fd: int | None) -> int:  # noq
                 load_config=invocation.config,
                 stdio=stdio,
                 standby=config.supervisor.standby,
+                ignore_fallback=ignore_fallback,
                 ready_fd=announcing_fd if ready_fd is None else ready_fd,
             )
         )

@@ -57,6 +57,7 @@ class State:
     disk_reserve_bytes: int = _key(64 * MIB, 0, INT_MAX, live=True)
     segment_bytes_max: int = _key(64 * MIB, 4 * KIB, 4 * GIB)
     task_files_delay_s: float = _key(0.25, 0, 60)
+    fallback_path: Path | None = _key(None)
 
 
 @attrs.frozen(kw_only=True)
@@ -213,6 +214,8 @@ class Key:
     """The words allowed; empty when any text is."""
 
     bounds: Bounds
+    is_optional: bool = False
+    """Whether an empty text means that there is none."""
 
 
 @attrs.frozen(kw_only=True)
@@ -258,13 +261,22 @@ SECTIONS: Mapping[str, type] = types.MappingProxyType(
 """Section name to its class."""
 
 
+def _kind_of(declared: Any) -> type:
+    """The type that a value is judged by: of a list the list, of what may be missing what it is when it is there."""
+    origin = get_origin(declared)
+    if origin is types.UnionType:
+        return cast("type", next(one for one in get_args(declared) if one is not type(None)))
+    return cast("type", origin or declared)
+
+
 def _declared() -> Iterator[Key]:
     for section, kind in SECTIONS.items():
         for field in attrs.fields(kind):
             words = get_args(field.type) if get_origin(field.type) is Literal else ()
             yield Key(
                 name=f"{section}.{field.name}",
-                kind=str if words else get_origin(field.type) or field.type,
+                kind=str if words else _kind_of(field.type),
+                is_optional=type(None) in get_args(field.type),
                 default=field.default,
                 one_of=words,
                 bounds=field.metadata["bounds"],

@@ -40,6 +40,8 @@ def checked(key: Key, value: object, directory: Path) -> object:
 
     A relative path is taken from `directory`, `~` is expanded. Raises Unfit.
     """
+    if key.is_optional and value in (None, ""):
+        return None
     if key.kind is Path:
         if isinstance(value, Path):
             return absolute(str(value), directory)

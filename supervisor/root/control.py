@@ -46,6 +46,8 @@ class Hello(_Message, frozen=True):
     log_level: str
     doors_fd: int | None = None
     """An inherited socket through which connections with the agent host come, each with one byte (SCM_RIGHTS)."""
+    ignore_fallback: bool = False
+    """Start although `state.fallback_path` cannot be reached."""
 
 
 class Reload(_Message, frozen=True):

@@ -10,8 +10,8 @@ not answered is to be sent again, in the order in which it was asked. What makes
 - A mutating notification gets an id as well; its reply is swallowed. Otherwise nobody could know whether it arrived.
 - A method that takes no key and does something (`wire.names.ONCE`) is not sent twice: when the connection is lost
 after it was sent, it is answered `connection_lost`.
-- A subscription is made again on the next connection from the last seq that the client has seen, under the id that the
-  client knows.
+- A subscription is made again on the next connection from the last seq (of an output: the last byte) that the client
+  has seen, under the id that the client knows.
 
 Ids stay the client's own; a reply is matched to the oldest request of its id. Lines that are not a request are sent
 as they are: the runtime's answer to them (id null) is the right one.
@@ -28,7 +28,16 @@ from attrs import define, field
 
 from actors.model.errors import ParseError, PerdureError, ShuttingDown
 from supervisor.client.errors import ConnectionLost
-from supervisor.root.following import SUBSCRIBE, UNSUBSCRIBE, Following, Subscriptions, resumed
+from supervisor.root.following import (
+    OUTPUT_SUBSCRIBE,
+    OUTPUT_UNSUBSCRIBE,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    Following,
+    FollowingOutput,
+    Subscriptions,
+    resumed,
+)
 from supervisor.wire import jsonrpc, strict_json
 from supervisor.wire.jsonrpc import NULL_ID, Call, Malformed
 from supervisor.wire.names import MUTATING, ONCE
@@ -67,7 +76,8 @@ class _Asked:
     once: bool = False
     follows: dict[str, Any] | None = None
     """Parameters of a subscription that the reply will begin."""
-    resumes: Following | None = None
+    follows_output: dict[str, Any] | None = None
+    resumes: Following | FollowingOutput | None = None
     sent: bool = field(default=False, init=False)
 
 
@@ -121,6 +131,8 @@ class Conversation:
         if found.result is not msgspec.UNSET:
             if asked.follows is not None:
                 self._subscriptions.begin(asked.follows, found.result)
+            elif asked.follows_output is not None:
+                self._subscriptions.begin_output(asked.follows_output, found.result)
             elif asked.resumes is not None:
                 resumed(asked.resumes, found.result)
         return line if asked.ids else None
@@ -132,9 +144,9 @@ class Conversation:
         again = list(self._asked)
         self._unsent.clear()
         for following, params in self._subscriptions.to_resume():
-            own_id = self._own_id()
-            line = orjson.dumps({"jsonrpc": "2.0", "id": own_id, "method": SUBSCRIBE, "params": params})
-            self._ask(_Asked(line, match=_match(orjson.dumps(own_id)), resumes=following))
+            self._ask_unasked(SUBSCRIBE, params, following)
+        for output, params in self._subscriptions.outputs_to_resume():
+            self._ask_unasked(OUTPUT_SUBSCRIBE, params, output)
         self._unsent.extend(again)
 
     def lost(self) -> list[bytes]:
@@ -174,6 +186,11 @@ class Conversation:
         if ended is not None:
             value["params"] = ended
             changed = True
+        if call.method == OUTPUT_UNSUBSCRIBE and (all_ended := self._subscriptions.end_output(call.params)):
+            value["params"], *others = all_ended
+            changed = True
+            for params in others:
+                self._ask_unasked(OUTPUT_UNSUBSCRIBE, params)
         call_id = orjson.dumps(value["id"]) if hidden else call.id
         return _Asked(
             orjson.dumps(value) if changed else line,
@@ -181,6 +198,7 @@ class Conversation:
             ids=() if call.id is None else (call.id,),
             once=call.method in ONCE,
             follows=call.params if call.method == SUBSCRIBE else None,
+            follows_output=call.params if call.method == OUTPUT_SUBSCRIBE else None,
         )
 
     def _batch(self, value: list[Any], parsed: list[Call | Malformed]) -> _Asked:
@@ -215,6 +233,14 @@ class Conversation:
         self.unanswered_bytes += len(asked.line)
         if asked.match is not None:
             self._waiting.setdefault(asked.match, deque()).append(self._numbers)
+
+    def _ask_unasked(
+        self, method: str, params: dict[str, Any], resumes: Following | FollowingOutput | None = None
+    ) -> None:
+        """Ask what the client did not; the reply is swallowed."""
+        own_id = self._own_id()
+        line = orjson.dumps({"jsonrpc": "2.0", "id": own_id, "method": method, "params": params})
+        self._ask(_Asked(line, match=_match(orjson.dumps(own_id)), resumes=resumes))
 
     def _own_id(self) -> str:
         self._numbers += 1

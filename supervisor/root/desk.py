@@ -142,6 +142,7 @@ class RootDesk:
             started_at=self._started_at,
             log_level=self._config.log.level,
             doors_fd=doors_fd,
+            ignore_fallback=self._options.ignore_fallback,
         )
 
     def stop_order(self) -> Stop:

@@ -68,6 +68,8 @@ class RootOptions:
     """Serve one client on standard input and output, and stop at the end of input."""
     ready_fd: int | None = None
     """Gets one line of JSON (pid, socket, seq) when clients are served for the first time, and is closed."""
+    ignore_fallback: bool = False
+    """Start although `state.fallback_path` cannot be reached, and leave out what is only there."""
     standby: bool = False
     """Keep a second runtime waiting, imports done."""
     echo: Echo = Echo.TEXT

@@ -84,6 +84,8 @@ class Birth:
     root_pid: int
     started_at: str
     version: str
+    ignore_fallback: bool = False
+    """Start although the fallback directory cannot be reached."""
     doors: socket.socket | None = None
     """Where the root hands over connections with the agent host; None: no agents can be run."""
 
@@ -224,7 +226,7 @@ class Assembly:
         return DiskStore(
             disk=self._disk,
             layout=Layout(self._birth.state_path),
-            settings=self.storage_settings,
+            settings=attrs.evolve(self.storage_settings, ignore_fallback=self._birth.ignore_fallback),
             limits=limits,
             stamp=self.desk.clock.stamp,
             version=self._birth.version,

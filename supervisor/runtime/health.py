@@ -101,21 +101,29 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
         if row["state"] != "running":
             yield f"{row['path']} is {row['state']}"
     yield from _given_up(office)
-    if office.ledger.save_problem is not None:
-        yield f"the last snapshot could not be written: {office.ledger.save_problem}"
-    if office.ledger.files_problem is not None:
-        yield f"files behind the journal could not be written: {office.ledger.files_problem}"
-    if office.ledger.backup_problem is not None:
-        yield f"the backups could not be put in order: {office.ledger.backup_problem}"
-    room = office.ledger.room
-    if room is not None and room.access_problem is not None:
-        yield room.access_problem
-    if office.ledger.files_backlog > BACKLOG_MAX:
-        yield f"{office.ledger.files_backlog} files lag behind the journal"
+    yield from _amiss_behind(office)
     if office.ledger.recovery.get("corrupted"):
         yield "the last recovery found damage: see the recovery report in runtime.status"
     if office.config.state.durability in RISKS:
         yield RISKS[office.config.state.durability]
+
+
+def _amiss_behind(office: Office) -> Iterator[str]:
+    """What the writer could not do as it should."""
+    ledger = office.ledger
+    if ledger.beside is not None:
+        where = office.config.state.fallback_path
+        yield f"the journal goes on in {where}: the state directory cannot be written ({ledger.beside})"
+    if ledger.save_problem is not None:
+        yield f"the last snapshot could not be written: {ledger.save_problem}"
+    if ledger.files_problem is not None:
+        yield f"files behind the journal could not be written: {ledger.files_problem}"
+    if ledger.backup_problem is not None:
+        yield f"the backups could not be put in order: {ledger.backup_problem}"
+    if ledger.room is not None and ledger.room.access_problem is not None:
+        yield ledger.room.access_problem
+    if ledger.files_backlog > BACKLOG_MAX:
+        yield f"{ledger.files_backlog} files lag behind the journal"
 
 
 def _given_up(office: Office) -> Iterator[str]:

@@ -56,6 +56,7 @@ REFUSALS: Final[dict[str, ExitCode]] = {
     IncompatibleVersion.__name__: ExitCode.INCOMPATIBLE,
     NotAStateDirectory.__name__: ExitCode.NOT_A_STATE_DIRECTORY,
     InvalidParams.__name__: ExitCode.NOT_A_STATE_DIRECTORY,
+    "FallbackUnreachable": ExitCode.USAGE,
 }
 """What the writer raises at its start when this is no place to run, and the code that says so."""
 
@@ -73,6 +74,7 @@ def run_runtime(link: RuntimeLink, hello: Hello, listener: socket.socket, state_
         incarnation=hello.incarnation,
         root_pid=hello.root_pid,
         started_at=hello.started_at,
+        ignore_fallback=hello.ignore_fallback,
         version=__version__,
         doors=_doors(hello.doors_fd),
     )

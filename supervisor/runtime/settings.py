@@ -81,6 +81,7 @@ def storage_settings(config: Config) -> StorageSettings:
         journal_bytes_max=config.state.journal_bytes_max,
         disk_reserve_bytes=config.state.disk_reserve_bytes,
         segment_bytes_max=config.state.segment_bytes_max,
+        fallback_path=config.state.fallback_path,
     )
 
 

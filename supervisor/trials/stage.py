@@ -40,13 +40,13 @@ class Stage:
         self._workers: list[subprocess.Popen[bytes]] = []
         self._hired = 0
 
-    def start(self) -> dict[str, Any]:
-        """Start Perdure and wait until it serves; return what it says when ready."""
+    def start(self, *options: str) -> dict[str, Any]:
+        """Start Perdure and wait until it serves; return what it says when ready. `options` go to `perdure up`."""
         read_end, write_end = os.pipe()
         try:
             with (self.folder / "stderr.log").open("ab") as errors:
                 self._root = subprocess.Popen(
-                    [*self.command("up"), "--ready-fd", str(write_end)],
+                    [*self.command("up"), "--ready-fd", str(write_end), *options],
                     pass_fds=(write_end,),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

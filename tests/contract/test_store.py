@@ -29,9 +29,12 @@ from tests.kit.stores import (
 )
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "disk with a fallback", "memory"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    return DiskBench(tmp_path / "state") if request.param == "disk" else MemoryBench()
+    if request.param == "memory":
+        return MemoryBench()
+    fallback = tmp_path / "fallback" if request.param == "disk with a fallback" else None
+    return DiskBench(tmp_path / "state", fallback)
 
 
 @pytest.fixture

@@ -39,14 +39,12 @@ def counted(keeper: Keeper) -> list[Seen]:
 
 @pytest.fixture(scope="session")
 def torn(keeper: Keeper, counted: list[Seen], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose runtime was killed within a write of the journal, after a snapshot.
-
-    Only writes of the journal are counted, for these come in the same order in every run.
-    """
+    """A directory whose runtime was killed within a write of the journal, after a snapshot."""
     writes = [seen for seen in counted if seen.call is Call.PWRITE and "/journal/" in seen.path]
     within = max(number for number, seen in enumerate(writes[:-2], 1) if is_segment(seen.path))
-    fault = Fault(Action.HALF_THEN_KILL, within, taken_bytes=150)
-    with keeper.trial(fault, calls=frozenset({Call.PWRITE}), where="/journal/") as trial:
+    calls = frozenset({Call.PWRITE})
+    fault = Fault(Action.HALF_THEN_KILL, within, taken_bytes=150, calls=calls, where="/journal/")
+    with keeper.trial(fault) as trial:
         trial.run()
         left = trial.deaths[-2].copy
         assert left is not None

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -28,29 +28,32 @@ ONE: Final = ("task.create", {"id": "a", "description": "x"})
 TWO: Final = ("task.log", {"id": "a", "message": "m"})
 
 
-def commits(log: Sequence[Seen], call: Call) -> list[int]:
-    """Return the calls of a kind on the journal that a client waited for, but for the very first ones."""
-    return [seen.number for seen in log if seen.call is call and is_segment(seen.path)][3:]
+def on_journal(log: Sequence[Seen], call: Call, action: Action, **more: Any) -> list[list[Fault]]:
+    """Return a fault for each call of a kind on the journal, counted among these, but for the very first ones."""
+    ours = [seen for seen in log if seen.call is call and "/journal/" in seen.path]
+    numbers = [number for number, seen in enumerate(ours, 1) if is_segment(seen.path)][3:]
+    return [[Fault(action, number, calls=frozenset({call}), where="/journal/", **more)] for number in numbers]
 
 
 def within_writes(log: Sequence[Seen]) -> list[list[Fault]]:
-    return [
-        [Fault(Action.HALF_THEN_KILL, number, taken_bytes=taken)]
-        for number in commits(log, Call.PWRITE)
-        for taken in (3, 100)
-    ]
+    return on_journal(log, Call.PWRITE, Action.HALF_THEN_KILL, taken_bytes=100)
 
 
 def between_writes(log: Sequence[Seen]) -> list[list[Fault]]:
-    return [[Fault(Action.KILL_BEFORE, number)] for number in commits(log, Call.PWRITE)]
+    return on_journal(log, Call.PWRITE, Action.KILL_BEFORE)
 
 
 def failed_syncs(log: Sequence[Seen]) -> list[list[Fault]]:
-    return [[Fault(Action.FAIL, number, error=errno.EIO)] for number in commits(log, Call.FDATASYNC)]
+    return on_journal(log, Call.FDATASYNC, Action.FAIL, error=errno.EIO)
+
+
+def before_syncs(log: Sequence[Seen]) -> list[list[Fault]]:
+    return on_journal(log, Call.FDATASYNC, Action.KILL_BEFORE)
 
 
 def lost_replies(log: Sequence[Seen]) -> list[list[Fault]]:
-    return [[Fault(Action.KILL_BEFORE, seen.number)] for seen in log if seen.call is Call.SEND]
+    replies = sum(seen.call is Call.SEND for seen in log)
+    return [[Fault(Action.KILL_BEFORE, number, calls=frozenset({Call.SEND}))] for number in range(1, replies)]
 
 
 def no_fault(_log: Sequence[Seen]) -> list[list[Fault]]:
@@ -64,6 +67,7 @@ CATCHES: Final[dict[str, Callable[[Sequence[Seen]], list[list[Fault]]]]] = {
     "forgets to sync directories": no_fault,
     "retries a failed sync": failed_syncs,
     "leaves the torn tail": within_writes,
+    "believes the page cache": before_syncs,
     "forgets keys": lost_replies,
 }
 """Mutant → the faults of the suite, one set of which must find it out."""

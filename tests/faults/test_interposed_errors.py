@@ -5,10 +5,14 @@ No false acknowledgement; read-only, or a restart; and Perdure comes back when t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import resource
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,6 +25,7 @@ from tests.kit.interposer_sample import ONLY, every, sample
 from tests.kit.interposer_trial import Keeper, Trial, attempt
 from tests.kit.oracle import Step, steps_of
 from tests.kit.perdure import eventually
+from tests.kit.powerloss import scratch
 from tests.kit.tally import SEED
 
 SHARES = 4
@@ -50,7 +55,7 @@ def test_a_system_call_of_any_kind_that_fails_is_told_or_made_good_and_nothing_i
     keeper: Keeper, counted: list[Seen], share: int
 ) -> None:
     random = Random(f"{SEED}/{share}")
-    for number in sample(on_disk(counted), 30, share, SHARES):
+    for number in sample(on_disk(counted), 24, share, SHARES):
         faults = errors_at(number, counted)
         for fault in faults if ONLY else [random.choice(faults)]:
             attempt(keeper, fault)
@@ -71,7 +76,7 @@ def test_killed_while_it_comes_back_from_a_failed_write_it_keeps_what_was_acknow
 ) -> None:
     random = Random(SEED)
     commits = [seen.number for seen in counted if seen.call is Call.FDATASYNC and is_segment(seen.path)]
-    for number in random.sample(commits, 14):
+    for number in random.sample(commits, 10):
         failed = Fault(Action.FAIL, number, error=random.choice(ERRORS))
         killed = Fault(random.choice([Action.KILL_BEFORE, Action.KILL_AFTER]), number + random.randint(1, 30))
         attempt(keeper, failed, killed)
@@ -91,18 +96,17 @@ def test_what_a_connection_refuses_to_carry_reaches_the_client_over_the_next(
 
 
 def test_a_failed_fdatasync_is_told_and_not_asked_again(keeper: Keeper) -> None:
-    """Every commit of a workload; only the journal's calls are counted, so that they are the same in every run."""
-    with journal_only(keeper) as trial:
+    """Every commit of a short workload."""
+    with short_life(keeper) as trial:
         trial.run()
-        syncs = [seen.number for seen in trial.interposer.log() if seen.call is Call.FDATASYNC]
-    assert len(syncs) > 8
+        syncs = sum(seen.call is Call.FDATASYNC and is_segment(seen.path) for seen in trial.interposer.log())
+    assert syncs > 8
     told = []
-    for number in syncs:
-        with journal_only(keeper, Fault(Action.FAIL, number, error=errno.EIO)) as trial:
+    for number in range(1, syncs + 1):
+        fault = Fault(Action.FAIL, number, error=errno.EIO, calls=frozenset({Call.FDATASYNC}), where="/journal/")
+        with short_life(keeper, fault) as trial:
             trial.run()
-            hit = trial.hit
-            assert hit is not None
-            assert hit.call is Call.FDATASYNC
+            assert trial.interposer.hits == 1
             assert used_after_failed_sync(trial.interposer.log()) == []
             assert trial.deaths[0].code == 0, "it went on without a restart"
             trial.check()
@@ -118,10 +122,8 @@ FEW = steps_of(
 )
 
 
-@contextmanager
-def journal_only(keeper: Keeper, *faults: Fault) -> Iterator[Trial]:
-    with keeper.trial(*faults, sample=None, steps=FEW, crash_at=-1, calls=ON_DISK, where="journal") as trial:
-        yield trial
+def short_life(keeper: Keeper, *faults: Fault) -> contextlib.AbstractContextManager[Trial]:
+    return keeper.trial(*faults, sample=None, steps=FEW, crash_at=-1)
 
 
 # Rows 17-19, 22, 23 and 34: the fault begins and ends while the runtime serves
@@ -149,9 +151,8 @@ def test_a_disk_that_is_full_and_then_freed_is_told_of_read_from_and_used_again(
     steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x" * 900}) for number in range(6)))
     with served(keeper, steps) as (trial, client):
         trial.next_step(client)
-        trial.interposer.spoil(
-            Fault(Action.HALF_THEN_FAIL, 1, times=FOR_EVER, error=error, taken_bytes=100), calls=ON_DISK, where="state/"
-        )
+        full = Fault(Action.HALF_THEN_FAIL, 1, times=FOR_EVER, error=error, taken_bytes=100, calls=ON_DISK)
+        trial.interposer.spoil(full)
         refused = [refusal_of(client, f"refused-{number}") for number in range(4)]
         assert refused[0]["kind"] == "storage_failed"
         assert {one["kind"] for one in refused[1:]} == {"read_only"}
@@ -166,9 +167,9 @@ def test_a_disk_that_is_full_and_then_freed_is_told_of_read_from_and_used_again(
         assert eventually(lambda: client.call("runtime.health")["writeable"], "it can be written again")
 
 
-def refusal_of(client: Client, name: str) -> dict[str, Any]:
+def refusal_of(client: Client, name: str, description: str = "x") -> dict[str, Any]:
     """Ask for a task that must be refused; return the error's kind and hint."""
-    (answer,) = client.batch([("task.create", {"id": name, "description": "x"})])
+    (answer,) = client.batch([("task.create", {"id": name, "description": description})])
     assert isinstance(answer, Exception), answer
     return {"kind": getattr(answer, "kind", None), "hint": getattr(answer, "hint", None)}
 
@@ -178,11 +179,75 @@ def test_a_disk_that_takes_every_write_short_is_written_to_all_the_same(keeper: 
     """One byte at a time, seven, or half of what is left; preallocated zeros would take for ever by the byte."""
     with served(keeper, FEW) as (trial, client):
         at = {1: 40, 7: 200, 0: FOR_EVER}[taken_bytes]
-        trial.interposer.spoil(Fault(Action.SHORT, 1, times=at, taken_bytes=taken_bytes), calls=CARRYING & ON_DISK)
+        short = Fault(Action.SHORT, 1, times=at, taken_bytes=taken_bytes, calls=CARRYING & ON_DISK)
+        trial.interposer.spoil(short)
         for _ in FEW:
             trial.next_step(client)
         assert trial.interposer.hits > 10
         assert trial.told == []
+
+
+def test_a_limit_on_the_size_of_files_is_told_and_gone_on_from_when_it_is_lifted(keeper: Keeper) -> None:
+    """RLIMIT_FSIZE: the kernel's own short write, then EFBIG, and a signal that must not kill."""
+    steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x" * 3000}) for number in range(4)))
+    with served(keeper, steps) as (trial, client):
+        pid = trial.heard().pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
+        refused = [refusal_of(client, f"refused-{number}")["kind"] for number in range(2)]
+        assert refused == ["storage_failed", "read_only"]
+        assert [row["id"] for row in client.call("task.list")["tasks"]] == ["before"]
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+        for _ in steps:
+            trial.next_step(client)
+        assert trial.heard().deaths == []
+
+
+def test_a_file_system_that_really_is_full_and_then_has_room_again_is_survived(keeper: Keeper) -> None:
+    """A tmpfs of a few megabytes, filled to its last byte."""
+    steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x" * 3000}) for number in range(4)))
+    with (
+        tmpfs(megabytes=8) as disk,
+        served(keeper, steps, on=disk, settings={"disk_reserve_bytes": 0}) as (trial, client),
+    ):
+        trial.next_step(client)
+        filler = disk / "filler"
+        fill(filler)
+        kinds = [refusal_of(client, f"refused-{number}", description="y" * 400_000)["kind"] for number in range(5)]
+        assert kinds[0] == "storage_failed" or kinds == ["read_only"] * 5
+        assert kinds[-1] == "read_only"
+        assert client.call("runtime.health")["status"] == "read_only"
+        assert {row["id"] for row in client.call("task.list")["tasks"]} == {"before", "t0"}
+        filler.unlink()
+        for _ in steps[1:]:
+            trial.next_step(client)
+        assert trial.heard().deaths == []
+
+
+@contextmanager
+def tmpfs(megabytes: int) -> Iterator[Path]:
+    with scratch() as folder:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if mounted.returncode != 0:
+            pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more is taken."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1 << 16, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
 
 
 @pytest.mark.parametrize("call", [Call.CREATE, Call.WRITE, Call.FSYNC, Call.RENAME])
@@ -192,7 +257,8 @@ def test_a_snapshot_that_fails_leaves_the_old_one_and_the_journal_goes_on(keeper
         client.call("state.save")
         before = (trial.state_path / "state.json").read_bytes()
         trial.next_step(client)
-        trial.interposer.spoil(Fault(Action.FAIL, 1, times=FOR_EVER), calls=frozenset({call}), where="/state.json")
+        fails = Fault(Action.FAIL, 1, times=FOR_EVER, calls=frozenset({call}), where="/state.json")
+        trial.interposer.spoil(fails)
         (answer,) = client.batch([("state.save", {})])
         assert getattr(answer, "kind", None) == "storage_failed"
         for _ in range(2):
@@ -213,7 +279,7 @@ def test_a_snapshot_that_fails_leaves_the_old_one_and_the_journal_goes_on(keeper
 def test_all_64_commands_of_a_frame_whose_commit_fails_are_told_and_none_is_visible(keeper: Keeper, call: Call) -> None:
     burst = [("task.create", {"id": f"b{number}", "description": "x"}) for number in range(64)]
     with served(keeper, steps_of(burst)) as (trial, client):
-        trial.interposer.spoil(Fault(Action.FAIL, 1), calls=frozenset({call}), where="/journal/")
+        trial.interposer.spoil(Fault(Action.FAIL, 1, calls=frozenset({call}), where="/journal/"))
         answers = client.batch(burst)
         assert {getattr(answer, "kind", None) for answer in answers} == {"storage_failed"}
         assert [row["id"] for row in client.call("task.list", limit=100)["tasks"]] == ["before"]
@@ -226,8 +292,8 @@ def test_what_happens_during_a_commit_does_not_leave_it_undecided(keeper: Keeper
     """The I/O thread is in its sync; the command is decided once, whatever comes meanwhile."""
     steps = steps_of(("task.create", {"id": "during", "description": "x"}))
     with served(keeper, steps) as (trial, client):
-        sync = frozenset({Call.FDATASYNC})
-        trial.interposer.spoil(Fault(Action.DELAY, 1, delay_ms=400), calls=sync, where="/journal/")
+        late = Fault(Action.DELAY, 1, delay_ms=400, calls=frozenset({Call.FDATASYNC}), where="/journal/")
+        trial.interposer.spoil(late)
         step = trial.oracle.submit()
         with trial.wire() as wire:
             wire.post(step.commands[0].with_key[0], **step.commands[0].with_key[1])
@@ -252,8 +318,9 @@ def test_what_happens_during_a_commit_does_not_leave_it_undecided(keeper: Keeper
 def test_a_slow_disk_slows_commands_down_and_nothing_else(keeper: Keeper, delay_ms: int) -> None:
     steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x"}) for number in range(3)))
     with served(keeper, steps) as (trial, client), trial.wire() as wire:
-        slow = Fault(Action.DELAY, 1, times=FOR_EVER, delay_ms=delay_ms)
-        trial.interposer.spoil(slow, calls=frozenset({Call.FDATASYNC}), where="/journal/")
+        syncs = frozenset({Call.FDATASYNC})
+        slow = Fault(Action.DELAY, 1, times=FOR_EVER, delay_ms=delay_ms, calls=syncs, where="/journal/")
+        trial.interposer.spoil(slow)
         number = wire.post("task.create", id="slow", description="x", idempotency_key="slow")
         eventually(lambda: trial.interposer.hits, "the sync is under way")
         assert [row["id"] for row in client.call("task.list")["tasks"]] == ["before"], "queries are answered meanwhile"

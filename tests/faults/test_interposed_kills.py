@@ -41,7 +41,7 @@ def test_killed_at_a_system_call_of_any_kind_it_keeps_what_was_acknowledged(
     keeper: Keeper, counted: list[Seen], share: int
 ) -> None:
     random = Random(f"{SEED}/{share}")
-    for number in sample(counted, 34, share, SHARES):
+    for number in sample(counted, 26, share, SHARES):
         kills = kills_at(number, counted)
         for fault in kills if ONLY else [random.choice(kills)]:
             attempt(keeper, fault)
@@ -71,7 +71,7 @@ def test_killed_around_a_snapshot_and_its_rotation_it_keeps_what_was_acknowledge
     near = around_snapshots(counted)
     assert {Call.RENAME, Call.LINK, Call.FSYNC, Call.FTRUNCATE} <= {seen.call for seen in near}
     random = Random(SEED)
-    for seen in near if ONLY else random.sample(near, 24):
+    for seen in near if ONLY else random.sample(near, 16):
         attempt(keeper, random.choice(kills_at(ONLY or seen.number, counted)))
 
 
@@ -85,7 +85,7 @@ def test_a_command_whose_reply_was_lost_is_applied_once_when_it_is_sent_again(
     random = Random(SEED)
     numbers = replies(counted)
     assert len(numbers) > len(WORKLOAD)
-    for number in [ONLY] if ONLY else random.sample(numbers, 12):
+    for number in [ONLY] if ONLY else random.sample(numbers, 10):
         attempt(keeper, random.choice(kills_at(number, counted)[:3]))
 
 
@@ -108,7 +108,7 @@ def test_killed_again_and_again_while_it_recovers_it_comes_to_the_same_state(
         trial.run()
         calls = trial.interposer.log()
     random = Random(f"{SEED}/{share}")
-    for first in portion([seen.number for seen in calls], share, number=24):
+    for first in portion([seen.number for seen in calls], share, number=16):
         apart = random.randint(1, 25)
         taken = random.choice(TAKEN_BYTES)
         action = random.choice(KILLS)

@@ -42,8 +42,8 @@ def kind_and_calls(request: pytest.FixtureRequest, interposed: None) -> tuple[st
     return request.param, log
 
 
-def attempt(kind: str, *faults: Fault, **plan: Any) -> Whole:
-    with whole(kind, *faults, steps=STEPS, **plan) as one:
+def attempt(kind: str, *faults: Fault) -> Whole:
+    with whole(kind, *faults, steps=STEPS) as one:
         try:
             one.run()
         except Exception as error:
@@ -58,7 +58,7 @@ def test_a_whole_perdure_of_which_a_process_is_killed_at_any_call_goes_on_or_sta
 ) -> None:
     kind, log = kind_and_calls
     random = Random(f"{SEED}/{kind}")
-    for seen in portion(log, share, number=5):
+    for seen in portion(log, share, number=3):
         attempt(kind, Fault(random.choice(KILLS), seen.number, taken_bytes=random.choice([0, 3, 100])))
 
 
@@ -69,21 +69,23 @@ def test_a_whole_perdure_of_which_any_call_fails_goes_on_or_starts_again(
     kind, log = kind_and_calls
     random = Random(f"{SEED}/{kind}/errors")
     places = {place_of(seen): seen for seen in random.sample(log, len(log)) if seen.call in ON_DISK}
-    for seen in portion(list(places.values()), share, number=5):
+    for seen in portion(list(places.values()), share, number=3):
         action = random.choice([Action.FAIL, Action.FAIL_AFTER, Action.HALF_THEN_FAIL])
         attempt(kind, Fault(action, seen.number, error=random.choice(ERRORS), taken_bytes=20))
 
 
 def test_a_root_whose_log_cannot_be_written_serves_all_the_same() -> None:
-    full = Fault(Action.FAIL, 1, times=FOR_EVER, error=errno.ENOSPC)
-    one = attempt(ROOT, full, calls=frozenset({Call.WRITE}), where="logs/perdure.log")
+    calls, where = frozenset({Call.WRITE}), "logs/perdure.log"
+    full = Fault(Action.FAIL, 1, times=FOR_EVER, error=errno.ENOSPC, calls=calls, where=where)
+    one = attempt(ROOT, full)
     assert one.codes == []
 
 
 def test_a_root_whose_lock_record_cannot_be_written_serves_all_the_same() -> None:
     """What stands in it is for people; the lock is the kernel's."""
-    full = Fault(Action.FAIL, 3, times=FOR_EVER, error=errno.ENOSPC)
-    one = attempt(ROOT, full, calls=frozenset({Call.PWRITE}), where="perdure.lock")
+    calls, where = frozenset({Call.PWRITE}), "perdure.lock"
+    full = Fault(Action.FAIL, 3, times=FOR_EVER, error=errno.ENOSPC, calls=calls, where=where)
+    one = attempt(ROOT, full)
     assert one.codes == []
 
 
@@ -137,7 +139,7 @@ def test_killed_while_output_is_delivered_the_log_has_every_byte_once_and_the_st
     deliveries: list[int], share: int | None
 ) -> None:
     random = Random(SEED)
-    for at in portion(deliveries, share, number=4):
+    for at in portion(deliveries, share, number=3):
         fault = Fault(random.choice(KILLS), at, taken_bytes=random.choice([0, 3]))
         with whole(RUNTIME, fault, sample=None, pairs=True) as one:
             one.start()
@@ -171,15 +173,15 @@ def test_the_agent_host_killed_while_it_delivers_leaves_the_beginning_of_the_out
 @pytest.mark.parametrize("delay_ms", [300, pytest.param(2500, marks=pytest.mark.long)])
 def test_nobody_takes_a_runtime_for_hung_because_its_disk_is_slow(delay_ms: int) -> None:
     """The heartbeat is missed after a fifth of a second, and no sync is as quick as that."""
-    slow = Fault(Action.DELAY, 1, times=FOR_EVER, delay_ms=delay_ms)
     syncs = frozenset({Call.FDATASYNC, Call.FSYNC})
+    slow = Fault(Action.DELAY, 1, times=FOR_EVER, delay_ms=delay_ms, calls=syncs, where="/journal/")
     with whole(RUNTIME, sample=None) as one:
         one.perdure.environment |= {
             "PERDURE_SUPERVISOR__HEARTBEAT_S": "0.05",
             "PERDURE_SUPERVISOR__HUNG_AFTER_S": str(delay_ms / 1000 / 1.5),
         }
         one.start()
-        one.interposer.spoil(slow, calls=syncs, where="/journal/")
+        one.interposer.spoil(slow)
         begun_s = time.monotonic()
         for number in range(3):
             one.insist(steps_of(("task.create", {"id": f"t{number}", "description": "x"}), name=f"slow-{number}")[0])

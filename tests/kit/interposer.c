@@ -2,8 +2,8 @@
  * An LD_PRELOAD library that counts the system calls by which Perdure changes the world, and spoils chosen ones.
  *
  * One counter, in a file that is mapped by every process it is given to, counts calls that change something below one
- * folder (files of the state directory, sockets bound there) over all processes and threads. When it reaches a fault's
- * `at`, the call fails, is done by half, comes back short, waits, or the process dies before, within or after it; and so
+ * folder (files of the state directory, sockets bound there) over all processes and threads. A fault counts, of these,
+ * the calls of its kinds on its files. When it reaches its `at`, the call fails, is done by half, comes back short, waits, or the process dies before, within or after it; and so
  * does every `every`-th call from there on, `times` in all (0: until the plan is changed). Every call is written into a
  * log in the same file. The plan can be changed while processes run.
  *
@@ -35,6 +35,8 @@
 
 #define PATH_BYTES 232
 #define FOLDER_BYTES 256
+#define WHERE_BYTES 64
+#define FAULTS 4
 
 enum call {
     WRITE, PWRITE, WRITEV, FSYNC, FDATASYNC, SYNC_FILE_RANGE, SYNCFS, RENAME, LINK, UNLINK, FTRUNCATE, FALLOCATE,
@@ -44,33 +46,32 @@ enum call {
 enum action { NOTHING, FAIL, FAIL_AFTER, HALF_THEN_FAIL, KILL_BEFORE, KILL_AFTER, HALF_THEN_KILL, SHORT, DELAY };
 
 struct fault {
-    uint64_t at;          /* the first call that is spoiled, from 1; 0: none */
+    uint64_t at;          /* the first call that is spoiled, counted among those that match, from 1; 0: none */
     uint64_t every;
     uint64_t times;
+    uint64_t calls;       /* bit by enum call: which calls match */
+    uint64_t matched;     /* how many did so far */
     uint32_t action;
     int32_t error;        /* errno of a failure */
     uint32_t delay_ms;
     uint32_t taken_bytes; /* how much of a write by half is done; 0: half of it */
+    char where[WHERE_BYTES]; /* what a matching path contains */
 };
 
-#define FAULTS 4
-
 struct control {
-    uint64_t counter;     /* matching calls so far */
+    uint64_t counter;     /* calls so far */
     uint64_t hits;        /* how many were spoiled */
-    uint64_t calls;       /* bit by enum call: which calls match */
     uint32_t log_max;
-    uint32_t pairs;       /* whether unnamed sockets match too: those between Perdure's own processes */
+    uint32_t pairs;       /* whether unnamed sockets count too: those between Perdure's own processes */
     struct fault faults[FAULTS];
     char folder[FOLDER_BYTES];
-    char where[FOLDER_BYTES]; /* what a matching path must contain */
 };
 
 struct entry {
     uint32_t call;
     uint32_t process;
     uint32_t hit;         /* what became of it: enum action */
-    int32_t error;
+    int32_t error;        /* the errno that the caller saw; 0 when it was done */
     int64_t size;
     char path[PATH_BYTES]; /* below the folder; of a rename or link, the new name */
 };
@@ -156,33 +157,37 @@ static void wait_ms(uint32_t delay_ms) {
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
-static const struct fault *fault_at(uint64_t number) {
+/* The fault that a call meets; every fault counts the calls that match it. */
+static const struct fault *fault_of(enum call call, const char *path) {
+    const struct fault *met = NULL;
     for (int i = 0; i < FAULTS; i++) {
-        const struct fault *fault = &control->faults[i];
-        if (fault->at == 0 || number < fault->at || (number - fault->at) % fault->every != 0) continue;
-        if (fault->times == 0 || (number - fault->at) / fault->every < fault->times) return fault;
+        struct fault *fault = &control->faults[i];
+        if (fault->at == 0 || !(fault->calls >> call & 1)) continue;
+        if (fault->where[0] != '\0' && strstr(path, fault->where) == NULL) continue;
+        uint64_t number = __atomic_add_fetch(&fault->matched, 1, __ATOMIC_SEQ_CST);
+        if (met != NULL || number < fault->at || (number - fault->at) % fault->every != 0) continue;
+        if (fault->times == 0 || (number - fault->at) / fault->every < fault->times) met = fault;
     }
-    return NULL;
+    return met;
 }
 
 /* Count a call and say what is to become of it; the fault goes to `spoiled`. */
 static __thread const struct fault *spoiled;
+static __thread struct entry *noted;
 
 static enum action judge(enum call call, const char *path, int64_t size) {
     int error = errno;
-    if (path == NULL || !(control->calls >> call & 1)) return NOTHING;
+    if (path == NULL) return NOTHING;
     if (path[0] == '(' && size <= 1) return NOTHING; /* how trio wakes its own loop, from another thread */
-    if (control->where[0] != '\0' && strstr(path, control->where) == NULL) return NOTHING;
     uint64_t number = __atomic_add_fetch(&control->counter, 1, __ATOMIC_SEQ_CST);
-    const struct fault *fault = fault_at(number);
-    if (number <= control->log_max) {
-        struct entry *entry = &entries[number - 1];
-        entry->call = call;
-        entry->process = (uint32_t)getpid();
-        entry->hit = fault == NULL ? 0 : fault->action;
-        entry->error = fault == NULL ? 0 : fault->error;
-        entry->size = size;
-        strncpy(entry->path, path, PATH_BYTES - 1);
+    const struct fault *fault = fault_of(call, path);
+    noted = number <= control->log_max ? &entries[number - 1] : NULL;
+    if (noted != NULL) {
+        noted->call = call;
+        noted->process = (uint32_t)getpid();
+        noted->hit = fault == NULL ? NOTHING : fault->action;
+        noted->size = size;
+        strncpy(noted->path, path, PATH_BYTES - 1);
     }
     errno = error;
     spoiled = fault;
@@ -193,12 +198,18 @@ static enum action judge(enum call call, const char *path, int64_t size) {
     return fault->action;
 }
 
-static int refused(void) { errno = spoiled->error; return -1; }
+static int failed(void) {
+    if (noted != NULL) noted->error = errno;
+    return -1;
+}
+
+static int refused(void) { errno = spoiled->error; return failed(); }
 
 /* What follows a call that was done as it should be. */
 #define DONE(action, result) do { \
     if ((action) == KILL_AFTER || (action) == HALF_THEN_KILL) die(); \
     if ((action) == FAIL_AFTER && (result) != -1) return refused(); \
+    if ((result) == -1) return failed(); \
     return (result); } while (0)
 
 static size_t taken(size_t size) {

@@ -12,6 +12,7 @@ path and what it said last, `over`; `worked` code.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -109,7 +110,8 @@ class Trial:
             started_at="2026-03-01T11:59:59.000Z",
             log_level="info",
         )
-        self._control.sendall(encode(hello))
+        with contextlib.suppress(BrokenPipeError):  # one that has died already is buried in a moment
+            self._control.sendall(encode(hello))
         self._tell("started", pid=pid)
 
     def _listen(self) -> None:

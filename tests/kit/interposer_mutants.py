@@ -13,11 +13,14 @@ import attrs
 
 from actors.model.keys import KeyRecord
 from actors.model.state import Tables
-from actors.storage import recovery_repair
+from actors.storage import journal_tail, recovery_repair
 from actors.storage.contract import Appended, Cut, JournalSize
 from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
+from actors.storage.journal_report import ScanReport
+from actors.storage.layout import Layout
+from actors.storage.quarantine import Quarantine
 from actors.writer import WriterSettings
 from supervisor.config.schema import Config
 from supervisor.runtime import settings
@@ -119,6 +122,17 @@ def leave_the_torn_tail() -> None:
     _replace(recovery_repair, make_tail_durable=lambda *_given: None)
 
 
+def believe_the_page_cache() -> None:
+    """Begin a new segment behind the last good line, wherever that is, and make nothing durable that was read."""
+    settle = journal_tail.make_tail_durable
+
+    def settle_only_what_is_torn(disk: Disk, layout: Layout, report: ScanReport, quarantine: Quarantine) -> object:
+        is_torn = report.tail is not None and report.tail.content_end > report.tail.good_end
+        return settle(disk, layout, report, quarantine) if is_torn else None
+
+    _replace(recovery_repair, make_tail_durable=settle_only_what_is_torn)
+
+
 def forget_keys() -> None:
     """A repeated command is a new one."""
 
@@ -135,6 +149,7 @@ MUTANTS: Final[dict[str, Callable[[], None]]] = {
     "forgets to sync directories": forget_to_sync_directories,
     "retries a failed sync": retry_a_failed_sync,
     "leaves the torn tail": leave_the_torn_tail,
+    "believes the page cache": believe_the_page_cache,
     "forgets keys": forget_keys,
 }
 

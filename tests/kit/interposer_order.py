@@ -28,7 +28,7 @@ def replied_before_sync(log: Sequence[Seen]) -> list[str]:
             found += [f"{seen}: before {wrote} was synced" for wrote in alive]
         elif is_segment(seen.path) and seen.call in CARRYING and not _failed(seen):
             unsynced[seen.path] = seen
-        elif seen.call in SYNCING:
+        elif seen.call in SYNCING:  # also one that failed: that is told
             unsynced.pop(seen.path, None)
     return found
 
@@ -40,7 +40,7 @@ def renamed_before_sync(log: Sequence[Seen]) -> list[str]:
     for seen in log:
         if seen.call in CARRYING:
             unsynced[seen.path] = seen
-        elif seen.call is Call.UNLINK or (seen.call in SYNCING and not _failed(seen)):
+        elif seen.call is Call.UNLINK or (seen.call in SYNCING and _done(seen)):
             unsynced.pop(seen.path, None)
         elif seen.call is Call.RENAME:
             begins = seen.path + TEMPORARY
@@ -55,7 +55,7 @@ def removed_before_sync(log: Sequence[Seen]) -> list[str]:
     found = []
     for seen in log:
         directory, _, name = seen.path.rpartition("/")
-        if seen.call in SYNCING:
+        if seen.call in SYNCING and _done(seen):
             pending.pop(seen.path, None)
         elif seen.call is Call.RENAME and (name == "state.json" or is_segment(seen.path)):
             pending[directory] = seen
@@ -77,10 +77,31 @@ def used_after_failed_sync(log: Sequence[Seen]) -> list[str]:
     return found
 
 
+def believed_before_sync(log: Sequence[Seen]) -> list[str]:
+    """What a dead process had written and not synced is copied, cut or synced before its successor's first reply.
+
+    Unless it had begun another segment after that write failed: then it had superseded it.
+    """
+    unsynced: dict[str, Seen] = {}
+    found = []
+    for seen in log:
+        if seen.call in CARRYING and is_segment(seen.path) and seen.action is not Action.KILL_BEFORE:
+            unsynced[seen.path] = seen
+        elif seen.call in SYNCING | {Call.FTRUNCATE, Call.RENAME} and _done(seen):
+            unsynced.pop(seen.path, None)
+            if seen.call is Call.RENAME and is_segment(seen.path):
+                unsynced = {path: wrote for path, wrote in unsynced.items() if wrote.process != seen.process}
+        elif seen.call is Call.SEND:
+            left = [path for path, wrote in unsynced.items() if wrote.process != seen.process]
+            found += [f"{seen}: {unsynced.pop(path)} was believed" for path in left]
+    return found
+
+
 RULES: Final[Sequence[Callable[[Sequence[Seen]], list[str]]]] = (
     replied_before_sync,
     renamed_before_sync,
     removed_before_sync,
+    believed_before_sync,
     used_after_failed_sync,
 )
 
@@ -92,5 +113,9 @@ def is_segment(path: str) -> bool:
 
 def _failed(seen: Seen) -> bool:
     """Whether the caller heard of an error; a call that a signal interrupted is simply made again, and may be."""
-    is_error = seen.action in {Action.FAIL, Action.FAIL_AFTER, Action.HALF_THEN_FAIL}
-    return is_error and seen.error != errno.EINTR
+    return seen.error not in {0, errno.EINTR}
+
+
+def _done(seen: Seen) -> bool:
+    """Whether the call did its work."""
+    return seen.error == 0 and seen.action is not Action.KILL_BEFORE

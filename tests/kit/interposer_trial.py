@@ -24,7 +24,7 @@ from typing import Any, Final, Self
 
 from attrs import Factory, define, field, frozen
 
-from actors.model.errors import PerdureError
+from actors.model.errors import PerdureError, StorageFailed
 from supervisor.client import Client
 from supervisor.config.loading import to_wire
 from supervisor.config.schema import Config
@@ -103,19 +103,24 @@ class Keeper:
         mutant: str | None = None,
         settings: dict[str, Any] | None = None,
         start: Visible | None = None,
-        **plan: Any,
+        on: Path | None = None,
     ) -> Iterator[Trial]:
-        """Give a trial whose first runtime is about to start on a copy of `sample`, with this plan."""
+        """Give a trial whose first runtime is about to start on a copy of `sample`, under these faults.
+
+        `on`: a folder of the file system that the state directory is to lie on; else it is in memory.
+        """
         with scratch() as folder:
             counted = folder / "in"
             counted.mkdir()
             state_path = counted / "state"
+            if on is not None:
+                state_path = on / "state"
             if sample is None:
                 state_path.mkdir(mode=0o700)
             else:
                 shutil.copytree(sample, state_path)
             interposer = Interposer(folder / "interposer", counted)
-            interposer.spoil(*faults, **plan)
+            interposer.spoil(*faults)
             if start is None:
                 start = nothing() if sample is None else migrated()
             trial = Trial(folder, state_path, interposer, Oracle(steps, start), crash_at, self._socket)
@@ -248,15 +253,25 @@ class Trial:
 
     def check_files(self, client: Client) -> None:
         """Ask for what lies in files behind the journal: it must be what was acknowledged, once."""
-        texts = [message["text"] for message in client.call("session.messages", id=SESSION)["messages"]]
-        if texts != ["all new"]:
-            raise Broken(f"the messages of the session are {texts}")
-        log = client.call("log.read", session_id=SESSION)["text"]
-        if log != "a line of the log\nanother line\n":
-            raise Broken(f"the session's log is {log!r}")
-        report = client.call("report.get", id="r")
-        if report["data"] != {"n": 1}:
-            raise Broken(f"the report is {report}")
+        session, log, report = (
+            self.read(client, "session.messages", id=SESSION),
+            self.read(client, "log.read", session_id=SESSION),
+            self.read(client, "report.get", id="r"),
+        )
+        found = [message["text"] for message in session["messages"]], log["text"], report["data"]
+        if found != (["all new"], "a line of the log\nanother line\n", {"n": 1}):
+            raise Broken(f"messages, log and report are {found}")
+
+    def read(self, client: Client, method: str, **params: Any) -> Any:
+        """Ask a query, again while it says that the file it needs cannot be written at the moment."""
+        deadline_s = time.monotonic() + WITHIN_S
+        while True:
+            try:
+                return client.call(method, **params)
+            except StorageFailed:
+                if time.monotonic() > deadline_s:
+                    raise
+            time.sleep(PAUSE_S)
 
     def check(self) -> None:
         """Check every directory that a death left, the one at the end, and the order of the calls; count the faults."""

@@ -129,14 +129,16 @@ class Whole:
 
 
 @contextlib.contextmanager
-def whole(kind: str, *faults: Fault, steps: Any = (), sample: Path | None = SAMPLE_V1, **plan: Any) -> Iterator[Whole]:
-    """Give a Perdure on a copy of `sample`, not started yet, whose processes of this kind are under this plan."""
+def whole(
+    kind: str, *faults: Fault, steps: Any = (), sample: Path | None = SAMPLE_V1, pairs: bool = False
+) -> Iterator[Whole]:
+    """Give a Perdure on a copy of `sample`, not started yet, whose processes of this kind meet these faults."""
     settings = {"supervisor__process_restarts_max": "1000", "supervisor__backoff_max_s": "0.05"}
     with scratch() as folder, perdure(folder / "in", **settings) as given:
         if sample is not None:
             shutil.copytree(sample, given.state_path)
         interposer = Interposer(folder / "interposer", given.state_path.parent)
-        interposer.spoil(*faults, **plan)
+        interposer.spoil(*faults, pairs=pairs)
         given.environment |= interposer.environment(kind)
         oracle = Oracle(steps, migrated() if sample is not None else nothing())
         try:

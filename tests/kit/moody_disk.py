@@ -40,10 +40,13 @@ class Mood:
     where: str
     times: float
     after: int
+    spare: str
+    """Files whose path holds it are left alone; "" spares nobody."""
 
     def strikes(self, call: str, path: str) -> bool:
         """Whether this call is to be met; counts it."""
-        if call not in self.calls or self.where not in path or self.times <= 0:
+        is_spared = bool(self.spare) and self.spare in path
+        if call not in self.calls or self.where not in path or is_spared or self.times <= 0:
             return False
         if self.after > 0:
             self.after -= 1
@@ -105,15 +108,16 @@ class MoodyDisk(Disk):
         after: int = 0,
         half: bool = False,
         short: bool = False,
+        spare: str = "",
     ) -> Refusal:
         """Fail these calls from now on; without any, fail every call that changes something."""
-        mood = Refusal(calls or (*WRITING, "create"), where, times, after, error, half, short)
+        mood = Refusal(calls or (*WRITING, "create"), where, times, after, spare, error, half, short)
         self._moods.append(mood)
         return mood
 
     def gate(self, *calls: str, where: str = "", times: float = 1, after: int = 0) -> Gate:
         """Let the next of these calls wait."""
-        gate = Gate(calls, where, times, after)
+        gate = Gate(calls, where, times, after, "")
         self._moods.append(gate)
         return gate
 

@@ -248,6 +248,7 @@ async def running_runtime(
     config: Config | None = None,
     started_at: str = "2026-03-01T11:59:59.000Z",
     wait_ready: bool = True,
+    ignore_fallback: bool = False,
 ) -> AsyncIterator[Running]:
     """Run a runtime over `folder/state` until the block ends."""
     state_path = folder / "state"
@@ -266,6 +267,7 @@ async def running_runtime(
             root_pid=4242,
             started_at=started_at,
             version="0.0.0",
+            ignore_fallback=ignore_fallback,
         )
 
         given_up: list[str] = []

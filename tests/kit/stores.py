@@ -81,13 +81,14 @@ class Bench(Protocol):
 class DiskBench:
     """A directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, fallback: Path | None = None) -> None:
         self.root = root
+        self.fallback = fallback
         self.disk = FaultyDisk()
         self.clock = Ticks()
 
     def open(self) -> Store:
-        return disk_store(self.root, self.disk, self.clock)
+        return disk_store(self.root, self.disk, self.clock, fallback_path=self.fallback)
 
     def fail_next_write(self) -> None:
         self.disk.faults = [Fault("pwrite", at=self.disk.calls.get("pwrite", 0) + 1, error=errno.EIO)]

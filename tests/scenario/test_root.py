@@ -203,6 +203,31 @@ def test_on_stdio_a_killed_runtime_shows_as_latency_only(make: Callable[..., Per
     assert [task["description"] for task in tasks] == [f"number {n}" for n in range(kills * each)]
 
 
+def test_on_stdio_an_output_is_followed_over_kills_of_the_runtime(make: Callable[..., Perdure], tmp_path: Path) -> None:
+    whole = make(supervisor__process_restarts_max="1000", supervisor__backoff_max_s="0.05")
+    script = "for step in 0 1 2; do echo naïve $step; while ! test -e $0-$step; do sleep 0.02; done; done"
+    with _on_stdio(whole) as (process, say, hear):
+        say(frame("run.exec", 1, argv=["sh", "-c", script, str(tmp_path / "step")]))
+        run_id = hear()["result"]["id"]
+        say(frame("output.subscribe", 2, id=run_id, stream="stdout"))
+        subscription = hear()["result"]["subscription"]
+        printed = b""
+        is_over = False
+        while not is_over:
+            told = hear()["params"]
+            assert (told["subscription"], told["offset"]) == (subscription, len(printed))
+            printed += told["data"].encode()
+            is_over = told["eof"]
+            if not is_over:
+                whole.kill_runtime()
+                seen = printed.count(b"\n") - 1
+                (tmp_path / f"step-{seen}").touch()
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(WITHIN_S) == 0
+    assert printed.decode() == "naïve 0\nnaïve 1\nnaïve 2\n"
+
+
 def test_on_stdio_half_a_line_at_the_end_is_answered_and_stops(make: Callable[..., Perdure]) -> None:
     with _on_stdio(make()) as (process, say, _):
         say(frame("runtime.ping", 1) + b'{"jsonrpc":"2.0","id":2')

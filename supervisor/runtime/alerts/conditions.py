@@ -41,6 +41,8 @@ class Signs:
     room: Room | None = None
     is_refusing: bool = False
     """Whether commands are refused because the disk cannot take them."""
+    beside: str | None = None
+    """Why the journal is in the fallback directory."""
     journal_problem: Problem | None = None
     save_problem: Problem | None = None
     backup_problem: Problem | None = None
@@ -68,6 +70,7 @@ def signs_of(ledger: Ledger, config: Config, *, restarts: int, event_lag: int) -
         lag_max=config.alerts.lag_files,
         room=ledger.room,
         is_refusing=bool(ledger.reasons),
+        beside=ledger.beside,
         journal_problem=ledger.journal_problem,
         save_problem=ledger.save_problem,
         backup_problem=ledger.backup_problem,
@@ -96,6 +99,8 @@ class Condition:
 def _save_failed(signs: Signs, _stands: bool) -> str | None:  # noqa: FBT001 - every condition has this form
     if signs.journal_problem is not None:
         return f"the journal cannot be written: {signs.journal_problem}"
+    if signs.beside is not None:
+        return f"the state directory cannot be written, the journal goes on in the fallback directory: {signs.beside}"
     return None if signs.save_problem is None else f"the snapshot could not be written: {signs.save_problem}"
 
 

@@ -10,9 +10,23 @@ from pathlib import Path
 import pytest
 
 from actors.model.errors import StorageFailed
+from actors.model.tables import decode_session
 from tests.kit.disks import Effect, Fault, FaultyDisk
 from tests.kit.histories import backups, opened, quarantined, recovered, segments
-from tests.kit.stores import SESSION, Driver, Ticks, created, deleted, described, disk_store, session_created, state_of
+from tests.kit.stores import (
+    SESSION,
+    Driver,
+    Ticks,
+    created,
+    deleted,
+    described,
+    disk_store,
+    session_appended,
+    session_created,
+    session_deleted,
+    session_saved,
+    state_of,
+)
 
 
 def task_files(root: Path) -> list[str]:
@@ -88,8 +102,55 @@ def test_one_snapshot_of_each_day_goes_to_the_archive_before_it_is_let_go(tmp_pa
         clock.now_s += 86_400
     driver.store.close()
     kept = sorted(path.name for path in (tmp_path / "archive" / "snapshots").iterdir())
-    assert [name.split(".")[2][:8] for name in kept] == ["20260104", "20260105", "20260106"]
+    assert [name.split(".")[2][:8] for name in kept] == ["20260103", "20260104", "20260105", "20260106"]
     assert len(backups(tmp_path)) == 1
+
+
+def test_a_session_made_anew_under_an_id_has_its_own_messages_after_a_crash(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.commit(session_created(messages=["of the first"]))
+    driver.commit(session_deleted(2))
+    driver.save()  # a snapshot that covers both lines, while no file is written
+    driver.store.close()
+    driver = Driver(disk_store(tmp_path))
+    driver.settle_files()
+    driver.commit(session_created(messages=["of the second"], rev=3))
+    driver.store.close()  # killed before the new file is written
+    driver = Driver(disk_store(tmp_path))
+    driver.settle_files()
+    assert driver.store.read_messages(SESSION, 0, 10).messages == [b'"of the second"']
+    driver.stop()
+
+
+def test_a_leaving_that_is_done_again_leaves_the_session_made_anew_in_its_place(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.commit(session_created(messages=["of the first"]))
+    driver.commit(session_deleted(2))
+    driver.commit(session_created(messages=["of the second"], rev=3))
+    driver.save()  # covers all lines, while no file is written
+    driver.settle_files()
+    driver.store.close()  # killed before a snapshot says that the files are written
+    driver = Driver(disk_store(tmp_path))
+    driver.commit(session_appended(4, 2, ["more"]))
+    driver.settle_files()
+    assert driver.store.read_messages(SESSION, 0, 10).messages == [b'"of the second"', b'"more"']
+    driver.stop()
+
+
+def test_the_row_of_a_session_that_left_is_whole_when_a_crash_made_it_leave_again(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.commit(session_created(messages=["one"]))
+    driver.commit(session_saved(2, ["other"]))
+    driver.commit(session_appended(3, 2, ["more"]))
+    driver.commit(session_deleted(4))
+    driver.save()
+    driver.store.close()
+    driver = Driver(disk_store(tmp_path))
+    driver.settle_files()
+    found = driver.store.read_archived(SESSION)
+    assert found is not None
+    assert (decode_session(found[0]).rev, decode_session(found[0]).message_count) == (3, 2)
+    driver.stop()
 
 
 def test_no_temporary_file_of_an_earlier_life_stays(tmp_path: Path) -> None:

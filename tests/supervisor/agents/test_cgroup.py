@@ -209,6 +209,18 @@ def test_every_agent_has_its_own_and_it_goes_with_the_agent(tmp_path: Path, real
             assert len(groups()) == 2 - number
 
 
+def test_a_host_that_ends_leaves_no_group_though_agents_resist(tmp_path: Path, real: Groups) -> None:
+    with running_host(tmp_path, cgroups=True) as host:
+        link = host.link()
+        link.attach()
+        for number in range(3):
+            link.spawn(f"r{number}", agent("leaves", "setsid double env silent", "stays"))
+            link.first_line(f"r{number}")
+        host.root.close()
+        assert host.wait() == 0
+        assert not [name for name in os.listdir(real.base) if place_of(tmp_path) in name]  # noqa: PTH208
+
+
 def test_a_tree_that_goes_on_forking_is_ended_at_once(tmp_path: Path, real: Groups) -> None:
     with running_host(tmp_path, cgroups=True) as host:
         link = host.link()

@@ -56,7 +56,7 @@ def test_every_key_can_be_set_by_its_variable(tmp_path: Path) -> None:
     environ = {
         "PERDURE_" + name.upper().replace(".", "__"): shlex.join(key.default)
         if isinstance(key.default, tuple)
-        else str(key.default)
+        else str("" if key.default is None else key.default)
         for name, key in KEYS.items()
     }
     assert load(environ=environ, cwd=tmp_path) == load(environ=NO_ENVIRONMENT, cwd=tmp_path)

@@ -24,6 +24,12 @@ def event(subscription: str, seq: int | None) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "method": "event", "params": params}).encode()
 
 
+def output(subscription: str, stream: str, offset: int, data: str, *, eof: bool = False) -> bytes:
+    params = {"subscription": subscription, "stream": stream, "offset": offset, "data": data, "eof": eof}
+    params["next_offset"] = offset + len(data)
+    return json.dumps({"jsonrpc": "2.0", "method": "output", "params": params}).encode()
+
+
 def sent(conversation: Conversation) -> list[Any]:
     return [json.loads(one) for one in conversation.to_send().splitlines()]
 
@@ -206,6 +212,44 @@ def test_a_gap_is_not_told_twice(conversation: Conversation) -> None:
     conversation.take_reply(json.dumps({"jsonrpc": "2.0", "method": "event.gap", "params": params}).encode())
     conversation.connected()
     assert sent(conversation)[0]["params"]["after_seq"] == 500
+
+
+def test_each_stream_of_an_output_goes_on_where_the_client_has_seen_it(conversation: Conversation) -> None:
+    conversation.take_request(line("output.subscribe", 1, id="r"))
+    conversation.to_send()
+    conversation.take_reply(result(1, {"subscription": "first"}))
+    assert conversation.take_reply(output("first", "stdout", 0, "abc")) == output("first", "stdout", 0, "abc")
+    conversation.connected()
+    stdout, stderr = sent(conversation)
+    assert stdout["params"] == {"id": "r", "stream": "stdout", "offset": 3}
+    assert stderr["params"] == {"id": "r", "stream": "stderr", "offset": 0}
+    assert conversation.take_reply(result(stdout["id"], {"subscription": "second"})) is None
+    assert conversation.take_reply(result(stderr["id"], {"subscription": "third"})) is None
+    told = conversation.take_reply(output("third", "stderr", 0, "oh", eof=True))
+    assert json.loads(told or b"") == json.loads(output("first", "stderr", 0, "oh", eof=True))
+    conversation.take_reply(output("second", "stdout", 3, "d"))
+    conversation.connected()
+    (again,) = sent(conversation)
+    assert again["params"] == {"id": "r", "stream": "stdout", "offset": 4}
+    conversation.take_reply(result(again["id"], {"subscription": "fourth"}))
+    conversation.take_reply(output("fourth", "stdout", 4, "", eof=True))
+    conversation.connected()
+    assert sent(conversation) == []
+
+
+def test_an_output_that_is_wanted_no_more_is_ended_under_all_its_ids(conversation: Conversation) -> None:
+    conversation.take_request(line("output.subscribe", 1, id="r"))
+    conversation.take_reply(result(1, {"subscription": "first"}))
+    conversation.connected()
+    for number, resumed in enumerate(sent(conversation)):
+        conversation.take_reply(result(resumed["id"], {"subscription": f"now-{number}"}))
+    conversation.take_request(line("output.unsubscribe", 2, subscription="first"))
+    asked = sent(conversation)
+    assert sorted(request["params"]["subscription"] for request in asked) == ["now-0", "now-1"]
+    replies = [conversation.take_reply(result(request["id"], {})) for request in asked]
+    assert [json.loads(reply)["id"] for reply in replies if reply] == [2]
+    conversation.connected()
+    assert sent(conversation) == []
 
 
 def test_an_ended_subscription_is_not_made_again(conversation: Conversation) -> None:
