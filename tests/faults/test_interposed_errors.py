@@ -187,6 +187,26 @@ def test_a_disk_that_takes_every_write_short_is_written_to_all_the_same(keeper: 
         assert trial.told == []
 
 
+def test_a_directory_that_becomes_read_only_is_left_for_the_fallback_and_gone_back_to(
+    keeper: Keeper, tmp_path: Path
+) -> None:
+    steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x"}) for number in range(8)))
+    fallback = tmp_path / "fallback"
+    with served(keeper, steps, settings={"fallback_path": str(fallback)}) as (trial, client):
+        trial.next_step(client)
+        read_only = Fault(Action.FAIL, 1, times=FOR_EVER, error=errno.EROFS, calls=ON_DISK)
+        trial.interposer.spoil(read_only)
+        for _ in range(4):
+            trial.next_step(client)
+        assert set(trial.told) <= {"storage_failed"}, "acknowledged all the same"
+        assert b'"id":"t4"' in b"".join(path.read_bytes() for path in (fallback / "journal").iterdir())
+        assert client.call("runtime.health")["status"] == "degraded"
+        trial.interposer.mend()
+        for _ in range(3):
+            trial.next_step(client)
+        assert trial.heard().deaths == []
+
+
 def test_a_limit_on_the_size_of_files_is_told_and_gone_on_from_when_it_is_lifted(keeper: Keeper) -> None:
     """RLIMIT_FSIZE: the kernel's own short write, then EFBIG, and a signal that must not kill."""
     steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x" * 3000}) for number in range(4)))

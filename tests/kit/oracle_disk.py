@@ -61,7 +61,7 @@ def check_directory(oracle: Oracle, root: Path, at_s: float = inf) -> Visible:
     torn = torn_ends(root)
     first, report, seq = recover(root)
     oracle.check(first, at_s)
-    if set(report["case"]) - set("ABFH"):
+    if set(report["case"]) - set("ABFHJ"):
         raise Broken(f"nothing was damaged, and recovery took case {report['case']}: {dict(report)}")
     second, _, again = recover(root)
     if (first, seq) != (second, again):

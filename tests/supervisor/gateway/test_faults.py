@@ -380,3 +380,38 @@ async def test_without_free_descriptors_new_clients_wait_until_there_are_some(tm
         await client.send(call())
         assert (await client.reply())["id"] == 1
         assert server.tally.closings["descriptors exhausted"] == 1
+
+
+class WithoutMemory(socket.socket):
+    """A client's socket on which the kernel has no memory to send, though the client is there."""
+
+    def send(self, *_given: object) -> int:
+        """Fail as the system does."""
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+
+class ShortOfMemory(socket.socket):
+    """A listener whose first client cannot be sent to."""
+
+    first = True
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """Accept a client; the first one gets nothing."""
+        client, address = super().accept()
+        if ShortOfMemory.first:
+            ShortOfMemory.first = False
+            client = WithoutMemory(fileno=client.detach())
+        return client, address
+
+
+async def test_a_client_that_cannot_be_sent_to_is_told_the_end_so_that_it_can_connect_anew(tmp_path: Path) -> None:
+    ShortOfMemory.first = True
+    async with serving(tmp_path, listening=ShortOfMemory) as server:
+        client = await server.client()
+        await client.send(create("lost"))
+        assert await client.ends()
+        again = await server.client()
+        await again.send(create("answered"))
+        assert (await again.reply())["id"] == "answered"
+        await client.stream.aclose()
+        await server.until_connections(1)
