@@ -43,6 +43,7 @@ from actors.storage.recovery_ground import Ground
 from actors.storage.retention import Retention
 from actors.storage.settings import StorageSettings
 from actors.storage.snapshot_state import write_cut
+from actors.storage.spool import Spool
 from actors.storage.verify import verify_directory
 from actors.storage.whereabouts import EPOCH_LEAP, Whereabouts
 
@@ -69,6 +70,7 @@ class DiskStore:
         self._stamp = stamp
         self._version = version
         self._files = BehindFiles(disk, layout, self._new_quarantine())
+        self._spool = Spool(disk, layout, self._new_quarantine())
         self._where = Whereabouts(disk, layout, settings)
         self._pages = JournalPages(disk, layout)
         self._retention = Retention(disk, layout, stamp)
@@ -345,6 +347,18 @@ class DiskStore:
     def read_output(self, run_id: str, stream: str, offset: int, limit: int) -> bytes:
         """See `contract.Store`."""
         return self._files.read_output(run_id, stream, offset, limit)
+
+    def read_spool(self, files_max: int) -> list[tuple[str, bytes]]:
+        """See `contract.Store`."""
+        return self._spool.read(files_max)
+
+    def remove_spooled(self, name: str) -> None:
+        """See `contract.Store`."""
+        self._spool.remove(name)
+
+    def set_aside_spooled(self, name: str, reason: str) -> None:
+        """See `contract.Store`."""
+        self._spool.set_aside(name, reason)
 
     def read_report(self, report_id: str) -> bytes:
         """See `contract.Store`. Raises NotFound, StorageFailed."""
