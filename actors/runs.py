@@ -8,12 +8,9 @@ have been over for long leave for the archive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from random import Random
 from typing import Any
-
-import attrs
 
 from actors.agents.agents import HEARD, Agents
 from actors.decisions.decision import At, Decision, encode, needed_row
@@ -23,9 +20,9 @@ from actors.decisions.runs_life import STOPPED, WITHDRAWN, end_asked
 from actors.decisions.runs_retention import overdue
 from actors.domain import Domain, Place
 from actors.errands import Errands, Returned
+from actors.hall import Hall, Held
 from actors.kernel.actor import Context
 from actors.kernel.mailbox import Letter
-from actors.kernel.ref import Ref
 from actors.messages.proposal import RowsChanged
 from actors.messages.request import Failed, Request
 from actors.messages.runs import OutputSubscribe, OutputUnsubscribe, RunStop
@@ -36,59 +33,14 @@ from actors.model.errors import Forbidden, PerdureError
 from actors.model.ids import clean_id
 from actors.model.run import ACTIVE
 from actors.model.tables import RunRow
-from actors.outputs import Follower, Followers, Outputs
+from actors.outputs import Follower, Outputs
 from actors.own_work import OwnWork
 from actors.queries import runs as reading
 from actors.queries import services as reading_services
 from actors.retention import Retention
-from actors.running.link import Host, Link, NoLink
-from actors.running.parsing import ParserOf, TextParser
 from actors.service_lives import HANDLERS as OF_SERVICES
 from actors.service_lives import ServiceLives
 from actors.turns import Turns
-
-
-@attrs.define(eq=False)
-class Held:
-    """A command that waits for runs to end."""
-
-    request: Request
-    home: Ref
-    """Who decides it then."""
-    run_ids: set[str]
-    kind: str
-    grace_s: float | None = None
-
-
-def _text_only(_output_format: str) -> TextParser:
-    return TextParser()
-
-
-def _nobody_watches() -> None:
-    """Stand in where there are no services."""
-
-
-@attrs.define(eq=False, kw_only=True)
-class Hall:
-    """What is the runs actor's but outlives its crashes."""
-
-    link: Link = attrs.field(factory=NoLink)
-    parser_of: ParserOf = _text_only
-    held: list[Held] = attrs.field(factory=list)
-    ordered_by: dict[str, Host] = attrs.field(factory=dict)
-    followers: Followers = attrs.field(factory=dict)
-    rng: Random = attrs.field(factory=Random)
-    beginning: list[Request] = attrs.field(factory=list)
-    """Lives of services that are to begin, once a host is attached."""
-    changed: Callable[[], None] = _nobody_watches
-    """Called when rows of runs or services changed, durably; also when this actor has started."""
-
-    def close(self, error: PerdureError) -> None:
-        """Answer whoever still waits."""
-        waiting = [*(one.request for one in self.held), *self.beginning]
-        self.held, self.beginning = [], []
-        for request in waiting:
-            request.fail(error)
 
 
 class Runs(Domain):

@@ -14,6 +14,7 @@ from actors.decisions.decision import At, Decision, Handler, row_reply
 from actors.decisions.sessions import Archived
 from actors.decisions.sessions_retention import overdue
 from actors.domain import Domain, Place
+from actors.errands import Returned
 from actors.kernel.actor import Context
 from actors.kernel.mailbox import Letter
 from actors.kernel.ref import Ask
@@ -25,6 +26,7 @@ from actors.model.errors import PerdureError
 from actors.model.ids import given_session_id
 from actors.queries.sessions import QUERIES
 from actors.retention import Retention
+from actors.spool import SpoolIntake
 
 
 class Sessions(Domain):
@@ -34,6 +36,7 @@ class Sessions(Domain):
         restore = Handler(self._restore, row_reply("sessions"))
         super().__init__(place, context, {**decisions.HANDLERS, SessionRestore: restore}, QUERIES)
         self._retention = Retention(place, "sessions")
+        self._spool = SpoolIntake(place, self._home)
         self._archived: Archived | PerdureError | None = None
 
     async def handle(self, tells: Sequence[Any], letters: Sequence[Letter]) -> None:
@@ -48,16 +51,24 @@ class Sessions(Domain):
             await super().handle(tells, letters[:number])
         self._place.mailbox.postpone(len(letters) - number)
 
+    def told(self, tell: Any) -> None:
+        """Take answers from the disk, and what became durable."""
+        if isinstance(tell, Returned):
+            self._spool.returned(tell)
+        else:
+            super().told(tell)
+
     def due_in_s(self) -> float:
-        """Return the seconds until the next slice of retention."""
-        return self._retention.due_in_s()
+        """Return the seconds until the next slice of retention, or the next look into the spool."""
+        return min(self._retention.due_in_s(), self._spool.due_in_s())
 
     async def tick(self) -> None:
-        """Let sessions leave that were not used for too long."""
+        """Let sessions leave that were not used for too long; take in what the hook left."""
         self._retention.look()
         self._retention.tell(self.propose_own)
         if self._retention.due:
             self._retention.take(self.propose_own, self._leave)
+        self._spool.tick(self.consider, self.at())
 
     def at(self) -> At:
         """Return the present circumstances of a decision."""

@@ -220,8 +220,8 @@ class Agents:
         agent = self._followed.get(run.id)
         if agent is None:
             agent = self._followed.add(run)
-            if self._orders.may_be_lost(run):
-                self._spawn(agent, run)
+            if self.host is not None:  # the one that was asked, or one that came since and knows nothing of it
+                self._is_missing(agent, run)
         if ending_of(run) is not None:
             self._orders.end(agent)
 

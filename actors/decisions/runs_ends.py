@@ -23,13 +23,13 @@ A service's life has no task: its service's row says how it ended, in the same l
 from __future__ import annotations
 
 import signal as signals
-from itertools import pairwise
 from typing import Any, Final
 
 import attrs
 
 from actors.decisions import service_facts
 from actors.decisions.decision import NOTHING, At, Decision, patch
+from actors.decisions.runs_history import earlier_runs, interruptions, resuming_failed, was_resumed
 from actors.decisions.runs_life import AGENT_ERROR, STOPPED, WITHDRAWN, ending_of
 from actors.decisions.runs_making import queued, tool_named
 from actors.decisions.tasks import RELEASED
@@ -137,42 +137,6 @@ def _of_its_own(run: Run, ending: Ending, retry: Retry) -> Verdict:
     return Verdict(happening="exit", task="fail", error=error, retryable=fits)
 
 
-def interruptions(draft: Draft, run: Run) -> int:
-    """Return how many runs of the task in a row, up to and without this one, were interrupted."""
-    number = 0
-    for row in reversed(_before(draft, run)):
-        if row.status != "interrupted":
-            break
-        number += 1
-    return number
-
-
-def was_resumed(draft: Draft, run: Run) -> bool:
-    """Return whether a run took up the conversation of the one before it."""
-    before = _before(draft, run)
-    if run.vendor_session_id is None or not before:
-        return False
-    return decode_run(before[-1].encoded).vendor_session_id == run.vendor_session_id
-
-
-def resuming_failed(draft: Draft, run: Run) -> bool:
-    """Return whether an earlier run of the task took up a conversation and failed."""
-    rows = [decode_run(row.encoded) for row in _before(draft, run)]
-    return any(
-        later.vendor_session_id is not None
-        and later.vendor_session_id == earlier.vendor_session_id
-        and later.status in {"exited", "timed_out", "failed_to_start"}
-        and later.error is not None
-        for earlier, later in pairwise(rows)
-    )
-
-
-def _before(draft: Draft, run: Run) -> list[RunRow]:
-    """Return the task's earlier runs, the oldest first: ids grow with time."""
-    of_task = draft.tables.runs.of_task(run.task_id) if run.task_id is not None else []
-    return [row for row in of_task if row.is_own and row.id < run.id]
-
-
 def _consequence(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> list[Fact]:
     """Return what the end means for the task, and the run that follows, if one does."""
     if found.task == "complete":
@@ -205,7 +169,7 @@ def _following(draft: Draft, task: Task, run: Run, found: Verdict, at: At) -> Fa
                 return _error("interrupted", f"interrupted {rules.interruptions_max + 1} times in a row")
             return queued(draft, task, run.attempt, at, resume_id=run.vendor_session_id)
         if was_resumed(draft, run):
-            was_interrupted = _before(draft, run)[-1].status == "interrupted"
+            was_interrupted = earlier_runs(draft, run)[-1].status == "interrupted"
             costs = run.attempt < task.max_attempts and not was_interrupted
             return queued(draft, task, run.attempt + costs, at)
         if found.retryable and run.attempt < task.max_attempts:

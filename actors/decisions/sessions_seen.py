@@ -130,7 +130,12 @@ def _minted(draft: Draft, asked: ask.SessionSeen, identity: Identity, resolution
 
 def _observed(session: Session, asked: ask.SessionSeen, at: At) -> dict[str, Any]:
     """Return the members that change because it was seen."""
-    changes: dict[str, Any] = {"last_accessed_at": at.stamp, "last_progress_at": at.stamp, "activity": "active"}
+    # A sighting may be told late: what happened since is not undone.
+    changes: dict[str, Any] = {
+        "last_accessed_at": max(session.last_accessed_at, at.stamp),
+        "last_progress_at": max(session.last_progress_at or "", at.stamp),
+        "activity": "active",
+    }
     if asked.external_id not in session.external_ids:
         changes["external_ids"] = (*session.external_ids, asked.external_id)
     if asked.cwd is not None:

@@ -26,6 +26,28 @@ class ReadArchived:
 
 
 @attrs.frozen
+class ReadSpool:
+    """Ask what the session hook left; answered with [(name, content)…], the oldest first."""
+
+    files_max: int
+
+
+@attrs.frozen
+class RemoveSpooled:
+    """Remove such a file, whose content is durable; answered with None."""
+
+    name: str
+
+
+@attrs.frozen
+class SetAsideSpooled:
+    """Move such a file into quarantine; answered with None."""
+
+    name: str
+    reason: str
+
+
+@attrs.frozen
 class WriteOutput:
     """Write what a run printed at its offset; answered with None when it is written (not yet synced)."""
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 PREVIEW_CHARACTERS_MAX: Final = 200
 """Code points."""
+
+LINEAGE_PREFIX_UUIDS: Final = 3
+"""Messages whose ids make the fingerprint of a transcript's beginning."""
 
 _LOOKED_AT_MAX: Final = 100_000
 """A prompt may be a whole book; its preview is in its first pages."""
@@ -34,10 +38,22 @@ def sanitised(text: str) -> str | None:
     return said[:PREVIEW_CHARACTERS_MAX].rstrip() or None
 
 
-def first_human_prompt_v1(text: str) -> str | None:
-    """Return the fingerprint of a first prompt: the same words, however spaced, give the same; None for no words."""
-    said = " ".join(unicodedata.normalize("NFKC", _unwrapped(text[:_LOOKED_AT_MAX])).split())
-    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest() if said else None
+def fingerprints_of(first_prompt: str | None, first_uuids: Sequence[str]) -> dict[str, str]:
+    """Return the fingerprints of a session: of its first prompt, and of how its transcript begins; those there are.
+
+    The same words, however spaced, give the same. A transcript of fewer messages has no beginning to speak of yet.
+    """
+    found: dict[str, str] = {}
+    said = " ".join(unicodedata.normalize("NFKC", _unwrapped((first_prompt or "")[:_LOOKED_AT_MAX])).split())
+    if said:
+        found["first_human_prompt_v1"] = _hash(said)
+    if len(first_uuids) >= LINEAGE_PREFIX_UUIDS:
+        found["lineage_prefix_v1"] = _hash("\n".join(first_uuids[:LINEAGE_PREFIX_UUIDS]))
+    return found
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _unwrapped(text: str) -> str:

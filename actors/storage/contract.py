@@ -221,6 +221,18 @@ class Store(Protocol):
         """Read what a run printed from an offset; empty at the end."""
         ...
 
+    def read_spool(self, files_max: int) -> list[tuple[str, bytes]]:
+        """Read what the session hook left: (name, content), the oldest first."""
+        ...
+
+    def remove_spooled(self, name: str) -> None:
+        """Remove such a file; one that is not there is fine."""
+        ...
+
+    def set_aside_spooled(self, name: str, reason: str) -> None:
+        """Move such a file into quarantine; one that is not there is fine."""
+        ...
+
     def read_report(self, report_id: str) -> bytes:
         """Read a report's file."""
         ...

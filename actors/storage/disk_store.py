@@ -32,7 +32,7 @@ from actors.storage.contract import (
     cut_of,
 )
 from actors.storage.files import Disk
-from actors.storage.health import access_problem, directory_health, listed_backups
+from actors.storage.health import FileCounts, access_problem, directory_health, listed_backups
 from actors.storage.journal import FailedTail, Journal, JournalBroken
 from actors.storage.journal_pages import JournalPages
 from actors.storage.journal_tail import supersede_tail
@@ -43,6 +43,7 @@ from actors.storage.recovery_ground import Ground
 from actors.storage.retention import Retention
 from actors.storage.settings import StorageSettings
 from actors.storage.snapshot_state import write_cut
+from actors.storage.spool import Spool
 from actors.storage.verify import verify_directory
 from actors.storage.whereabouts import EPOCH_LEAP, Whereabouts
 
@@ -69,9 +70,11 @@ class DiskStore:
         self._stamp = stamp
         self._version = version
         self._files = BehindFiles(disk, layout, self._new_quarantine())
+        self._spool = Spool(disk, layout, self._new_quarantine())
         self._where = Whereabouts(disk, layout, settings)
         self._pages = JournalPages(disk, layout)
         self._retention = Retention(disk, layout, stamp)
+        self._counts = FileCounts(disk, layout)
         self._journal: Journal | None = None
         self._failed: FailedTail | None = None
         """The doubtful end of a journal that broke, until it has been set aside."""
@@ -346,6 +349,18 @@ class DiskStore:
         """See `contract.Store`."""
         return self._files.read_output(run_id, stream, offset, limit)
 
+    def read_spool(self, files_max: int) -> list[tuple[str, bytes]]:
+        """See `contract.Store`."""
+        return self._spool.read(files_max)
+
+    def remove_spooled(self, name: str) -> None:
+        """See `contract.Store`."""
+        self._spool.remove(name)
+
+    def set_aside_spooled(self, name: str, reason: str) -> None:
+        """See `contract.Store`."""
+        self._spool.set_aside(name, reason)
+
     def read_report(self, report_id: str) -> bytes:
         """See `contract.Store`. Raises NotFound, StorageFailed."""
         return self._files.read_report(report_id)
@@ -368,7 +383,7 @@ class DiskStore:
 
     def health(self) -> dict[str, Any]:
         """See `contract.Store`."""
-        return directory_health(self._disk, self._where.layout)
+        return directory_health(self._disk, self._where.layout, self._counts)
 
     # Parts
 

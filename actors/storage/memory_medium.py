@@ -31,6 +31,8 @@ class Medium:
     """Rows of runs that left, each with what it printed."""
     outputs: dict[tuple[str, str], bytearray] = Factory(dict)
     """What runs printed, by run and stream."""
+    spool: dict[str, bytes] = Factory(dict)
+    """What the session hook left."""
     files_seq: int = 0
     saved_files_seq: int = 0
     """What the last snapshot says of the files: what recovery believes."""

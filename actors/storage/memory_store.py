@@ -186,6 +186,21 @@ class MemoryStore:
         """See `contract.Store`."""
         return bytes(self._medium.outputs.get((run_id, stream), b"")[offset : offset + limit])
 
+    def read_spool(self, files_max: int) -> list[tuple[str, bytes]]:
+        """See `contract.Store`."""
+        self._medium.check()
+        return sorted(self._medium.spool.items())[:files_max]
+
+    def remove_spooled(self, name: str) -> None:
+        """See `contract.Store`."""
+        self._medium.check()
+        self._medium.spool.pop(name, None)
+
+    def set_aside_spooled(self, name: str, reason: str) -> None:
+        """See `contract.Store`; memory has no quarantine."""
+        del reason
+        self.remove_spooled(name)
+
     def read_report(self, report_id: str) -> bytes:
         """See `contract.Store`. Raises NotFound."""
         if report_id not in self._medium.reports:

@@ -9,6 +9,7 @@ reports                as they were, `report.saved`, when the journal still has 
                        there is `report.removed`: its file moves to the archive
 runs                   stay: they tell what agents really did. One that was never ended is ended now, so that nothing
                        begins to run because of a restore
+services               stay: the next `perdure up` brings them up to the configuration and wants them all
 events, idempotency    stay: they tell what really happened; a command that is repeated with its key changes nothing
 keys, leases given     still, and no fencing token is given out twice
 text logs of sessions  stay: they are only ever appended to

@@ -20,6 +20,9 @@ from actors.messages.questions import (
     ReadHealth,
     ReadLines,
     ReadOutput,
+    ReadSpool,
+    RemoveSpooled,
+    SetAsideSpooled,
     SyncOutput,
     WriteOutput,
 )
@@ -34,6 +37,9 @@ _encode = msgspec.json.Encoder().encode
 READS: dict[type, Callable[[Store, Any], Any]] = {
     ReadLines: lambda store, asked: store.read_lines(asked.from_seq, asked.lines_max),
     ReadArchived: lambda store, asked: store.read_archived(asked.session_id),
+    ReadSpool: lambda store, asked: store.read_spool(asked.files_max),
+    RemoveSpooled: lambda store, asked: store.remove_spooled(asked.name),
+    SetAsideSpooled: lambda store, asked: store.set_aside_spooled(asked.name, asked.reason),
     WriteOutput: lambda store, asked: store.write_output(
         asked.run_id, asked.stream, asked.offset, asked.data, follows=asked.follows
     ),

@@ -16,6 +16,7 @@ TABLE: Final[dict[str, Row]] = {
     "rename": Row("session_writing", "rename", "Give a session another title.", _WRITING),
     "close": Row("session_writing", "close", "Say that a session is over, and how it ended.", _WRITING),
     "rm": Row("session_writing", "rm", "Move sessions into the archive.", _WRITING),
+    "hook": Row("session_hook", "hook", "Record a session of Claude Code; for its hooks.", _WRITING),
     "restore": Row("session_writing", "restore", "Bring sessions back from the archive.", _WRITING),
 }
 

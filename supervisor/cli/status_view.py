@@ -42,6 +42,8 @@ def running(status: Status, health: Mapping[str, Any] | None, now: datetime) -> 
     ]
     if runs := dig(status, "counts", "runs"):
         pairs.append(("runs", scalar(runs)))
+    if services := dig(status, "counts", "services"):
+        pairs.append(("services", ", ".join(f"{number} {name}" for name, number in services.items())))
     if health is not None:
         pairs.append(("last save", _last_save(health, now)))
     pairs += _alerts(status)

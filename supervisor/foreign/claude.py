@@ -19,7 +19,7 @@ from attrs import define, field
 
 from actors.model.errors import InvalidParams
 from actors.model.ids import session_id
-from actors.model.preview import first_human_prompt_v1, sanitised
+from actors.model.preview import LINEAGE_PREFIX_UUIDS, fingerprints_of, sanitised
 from supervisor.foreign.lines import files_below, read_lines
 from supervisor.foreign.members import message_of, stamp, text_of, title_of, usable_id
 from supervisor.foreign.values import File, Found, Line, Message, Note, SessionFound, Skipped
@@ -66,6 +66,8 @@ class _Outline:
     title: str | None = None
     summary: str | None = None
     prompt: str | None = None
+    uuids: list[str] = field(factory=list)
+    """The first few."""
     others: Counter[str] = field(factory=Counter)
 
     def take(self, value: dict[str, Any]) -> None:
@@ -78,6 +80,8 @@ class _Outline:
             if isinstance(value.get(name), str) and value[name]:
                 self.first.setdefault(name, value[name])
                 self.last[name] = value[name]
+        if len(self.uuids) < LINEAGE_PREFIX_UUIDS and isinstance(value.get("uuid"), str):
+            self.uuids.append(value["uuid"])
         self.first.setdefault("parentUuid", value.get("parentUuid"))
         self.first.setdefault("isSidechain", value.get("isSidechain") is True)
         said = value.get("message")
@@ -126,8 +130,9 @@ def _session(file: File, outline: _Outline) -> Iterator[Found]:
         "git": git if any(git.values()) else None,
         "metadata": {"claude": {"version": outline.last.get("version"), "project": Path(file.path).parent.name}},
     }
-    if outline.prompt:
-        members["fingerprints"] = {"first_human_prompt_v1": first_human_prompt_v1(outline.prompt)}
+    fingerprints = fingerprints_of(outline.prompt, outline.uuids)
+    if fingerprints:
+        members["fingerprints"] = fingerprints
     parent = outline.first.get("sessionId")
     yield SessionFound(
         file=file.name,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from actors.model.preview import first_human_prompt_v1, sanitised
+from actors.model.preview import fingerprints_of, sanitised
 from supervisor.foreign.lines import files_below, read_lines
 from supervisor.foreign.members import message_of, stamp, text_of, title_of, usable_id
 from supervisor.foreign.values import File, Found, Line, Message, SessionFound, Skipped
@@ -114,8 +114,9 @@ def _session(file: File, outline: _Outline, own_id: str) -> SessionFound:
         "git": git if any(git.values()) else None,
         "metadata": {"codex": rest} if rest else None,
     }
-    if outline.prompt:
-        members["fingerprints"] = {"first_human_prompt_v1": first_human_prompt_v1(outline.prompt)}
+    fingerprints = fingerprints_of(outline.prompt, ())
+    if fingerprints:
+        members["fingerprints"] = fingerprints
     parent = _text(outline.meta.get("forked_from_id")) or _text(outline.meta.get("parent_thread_id"))
     return SessionFound(
         file=file.name,

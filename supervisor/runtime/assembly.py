@@ -27,6 +27,7 @@ import trio
 from actors.autosave import Autosave, Watch
 from actors.domain import Place
 from actors.events import Events
+from actors.hall import Hall
 from actors.kernel.actor import BEAT_EVERY_S, Behaviour, serve
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Mailbox
@@ -36,7 +37,7 @@ from actors.model.errors import ShuttingDown
 from actors.model.state import Limits as TableLimits
 from actors.reports import Reports
 from actors.running.link import NoLink
-from actors.runs import Hall, Runs
+from actors.runs import Runs
 from actors.sessions import Sessions
 from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ import trio
 
 from actors.messages.request import Request
 from actors.model.errors import Conflict, Forbidden, Internal, InvalidParams, NotFound, PerdureError
+from actors.model.tables import decode_service
 from supervisor.config import masked
 from supervisor.runtime.health import health, look_at_disk
 from supervisor.runtime.office import Office
 from supervisor.runtime.services.methods import service_methods
+from supervisor.runtime.services.supervisors import PLACE
 from supervisor.runtime.tree_rows import tree_rows
 from supervisor.tree.chaos import Harm
 from supervisor.tree.errors import NotRestartable, TreeError, UnknownChild
@@ -78,6 +81,7 @@ def status(office: Office) -> dict[str, Any]:
             },
             "sessions": len(tables.sessions),
             "runs": len(tables.runs),
+            "services": Counter(decode_service(row.encoded).status for row in tables.services.rows.values()),
             "keys": len(tables.keys),
         },
         "metrics": tables.metrics(),
@@ -151,17 +155,24 @@ def _kill(office: Office, request: Request) -> dict[str, Any]:
     try:
         _tree(office).crash_child(name, how)
     except UnknownChild as error:
-        raise NotFound(str(error), hint="actor.list shows the tree") from None
+        raise _unknown(name, error) from None
     except TreeError as error:
         raise Conflict(str(error), hint="it is on its way back: try again") from None
     return {"name": name, "how": str(how)}
 
 
+def _unknown(name: str, error: UnknownChild) -> NotFound:
+    if f"/{PLACE}/" in name:
+        return NotFound(f"{name} is no actor but a service", hint="service.restart, service.stop")
+    return NotFound(str(error), hint="actor.list shows the tree")
+
+
 async def _restart(office: Office, request: Request) -> dict[str, Any]:
+    name = request.params.name
     try:
-        view = await _tree(office).restart_child(request.params.name)
+        view = await _tree(office).restart_child(name)
     except UnknownChild as error:
-        raise NotFound(str(error), hint="actor.list shows the tree") from None
+        raise _unknown(name, error) from None
     except NotRestartable as error:
         raise InvalidParams.of("name", str(error)) from None
     except TreeError as error:

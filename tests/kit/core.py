@@ -22,6 +22,7 @@ from actors.decisions.batch import method_of
 from actors.decisions.decision import Rules
 from actors.domain import Domain, Place
 from actors.events import Events
+from actors.hall import Hall
 from actors.kernel.actor import Behaviour, serve
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
@@ -30,7 +31,7 @@ from actors.messages.request import Delivery, Done, Outcome, Request
 from actors.model.stamps import posix_of, stamp_of
 from actors.model.state import Limits
 from actors.reports import Reports
-from actors.runs import Hall, Runs
+from actors.runs import Runs
 from actors.sessions import Sessions
 from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk

@@ -10,6 +10,7 @@ from attrs import define, field
 from actors.decisions import batch, claims, records, runs, services, services_life, sessions, tasks
 from actors.decisions.batch import Steps
 from actors.decisions.decision import At, Decision, Handler, Rules
+from actors.domain import OWN, Own
 from actors.messages.runs import RunStop
 from actors.model.draft import Draft
 from actors.model.facts import Fact
@@ -30,6 +31,7 @@ HANDLERS[RunStop] = runs.STOP
 HANDLERS[Steps] = batch.handler(dict(HANDLERS))
 HANDLERS.update(services.HANDLERS)
 HANDLERS.update(services_life.HANDLERS)
+HANDLERS[Own] = OWN
 
 
 @define(eq=False)

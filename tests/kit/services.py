@@ -13,16 +13,15 @@ from tests.kit.perdure import Perdure, eventually
 SERVERS = {
     # Counts, a line each, until it is told to stop; then says so and leaves with 0.
     "counts": """
-import signal, sys, time
-def leave(*_):
-    print("bye", flush=True)
-    sys.exit(0)
-signal.signal(signal.SIGTERM, leave)
+import signal, time
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(True))
 number = 0
-while True:
+while not told:
     print(f"line {number}", flush=True)
     number += 1
     time.sleep(0.002)
+print("bye", flush=True)
 """,
     # Ignores SIGTERM, and says when it does.
     "deaf": """

@@ -170,6 +170,8 @@ def test_services_take_no_place_of_runs_and_are_no_runs_to_stop(make: Any) -> No
     with whole.wire() as wire:
         fault = wire.fault("run.stop", id=life)
         assert (fault["data"]["kind"], "service stop one" in fault["data"]["hint"]) == ("conflict", True)
+        place = wire.fault("actor.restart", name="runtime/services/one")
+        assert (place["data"]["kind"], "service.restart" in place["data"]["hint"]) == ("not_found", True)
         unknown = wire.fault("service.start", name="three")
         assert (unknown["data"]["kind"], unknown["data"]["hint"]) == ("not_found", "configured are one, two")
     assert running(whole, "one")["run_id"] == life
@@ -181,6 +183,7 @@ def test_a_stop_ends_all_services_first_within_its_time(make: Any) -> None:
     whole.start()
     deaf, counter = running(whole, "deaf"), running(whole, "counter")
     eventually(lambda: output_of(whole, deaf["run_id"]) == "deaf\n", "it ignores SIGTERM")
+    eventually(lambda: output_of(whole, counter["run_id"]), "it counts, and hears")
     assert whole.stop() == 0
     assert not psutil.pid_exists(deaf["pid"])
     ended = [fact for line in whole.journal() for fact in line["facts"] if fact["op"] == "service.exited"]
@@ -197,7 +200,8 @@ def test_the_command_line_lists_stops_starts_and_shows_what_was_printed(make: An
     whole: Perdure = make()
     configure(whole, {"counter": server("counts"), "lost": {"command": "/no/such/server"}})
     whole.start()
-    running(whole, "counter")
+    life = running(whole, "counter")["run_id"]
+    eventually(lambda: output_of(whole, life), "it counts, and hears")
     until(whole, "lost", lambda row: row["status"] == "failed", "is given up")
     listed = whole.ended("service", "list").stdout
     assert "counter" in listed

@@ -7,6 +7,7 @@ forward, as the writer does; and the journal's bytes are replayed into tables of
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -14,8 +15,13 @@ from hypothesis import strategies as st
 
 from actors.decisions.batch import Step, Steps
 from actors.decisions.decision import Rules
+from actors.decisions.runs_ends import Ending, ended
+from actors.decisions.runs_life import started
+from actors.decisions.services import configured
+from actors.domain import Own
 from actors.messages import records as record
 from actors.messages import runs as run
+from actors.messages import services as service
 from actors.messages import sessions as session
 from actors.messages import tasks as task
 from actors.model.draft import Draft
@@ -24,6 +30,8 @@ from actors.model.facts import FACTS, Fact
 from actors.model.keys import Command
 from actors.model.state import Line, Tables, rows_after
 from actors.model.tables import Row
+from actors.running.rules import RunRules
+from actors.running.services import ServiceSpec
 from actors.storage.journal_decoding import decode_body, encode_body
 from tests.kit.decided import Bench
 
@@ -90,10 +98,32 @@ commands: st.SearchStrategy[Any] = st.one_of(
 batches = st.lists(commands, min_size=1, max_size=3).map(
     lambda steps: Steps(tuple(Step("any", step) for step in steps))
 )
+services = st.just("codex")
+lives = st.sampled_from(["r1", "r2", "r3"])
+of_services: st.SearchStrategy[Any] = st.one_of(
+    st.just(Own(configured)),
+    st.builds(service.ServiceStart, name=services),
+    st.builds(service.ServiceStop, name=services),
+    st.builds(service.ServiceRestart, name=services),
+    st.builds(service.LifeBegin, name=services, run_id=lives, is_judged=st.booleans(), is_restart=st.booleans()),
+    st.builds(service.LifeEnd, name=services, run_id=lives, grace_s=st.just(1.0)),
+    st.builds(service.LifeDelayed, name=services, run_id=lives),
+    st.builds(service.LifeLast, name=services, run_id=lives),
+    st.builds(service.GivenUp, name=services, run_id=lives, message=st.just("too often")),
+    lives.map(lambda run_id: Own(partial(started, run_id=run_id, pid=1, pid_started=2))),
+    st.tuples(lives, st.sampled_from(["exit", "interrupt", "refuse"])).map(
+        lambda end: Own(partial(ended, run_id=end[0], ending=Ending(happening=end[1], exit_code=3)))
+    ),
+)
+anything = st.one_of(commands, of_services)
 FLUSH = "flush"
 """The disk is done with everything decided so far."""
 
-RULES = Rules(logs_kept=2, sessions_max=2)
+RULES = Rules(
+    logs_kept=2,
+    sessions_max=2,
+    runs=RunRules(services={"codex": ServiceSpec(name="codex", command="codex")}, up_at="now"),
+)
 
 
 def shown(tables: Tables) -> dict[str, Any]:
@@ -140,7 +170,7 @@ class Trio:
         self.under_way.clear()
 
 
-@given(st.lists(st.one_of(commands, batches, st.just(FLUSH)), max_size=30))
+@given(st.lists(st.one_of(anything, batches, st.just(FLUSH)), max_size=30))
 def test_draft_tables_and_replay_agree_on_every_row(steps: list[Any]) -> None:
     trio = Trio()
     for step in steps:
@@ -157,7 +187,7 @@ def test_draft_tables_and_replay_agree_on_every_row(steps: list[Any]) -> None:
         assert (None if row is None else row.encoded) == encoded
 
 
-@given(st.lists(st.one_of(commands, batches), max_size=30))
+@given(st.lists(st.one_of(anything, batches), max_size=30))
 def test_revs_count_one_by_one_and_never_go_back(steps: list[Any]) -> None:
     trio = Trio()
     for step in steps:
@@ -170,7 +200,7 @@ def test_revs_count_one_by_one_and_never_go_back(steps: list[Any]) -> None:
             revs[address] = fact.rev
 
 
-@given(st.lists(st.one_of(commands, batches), max_size=30))
+@given(st.lists(st.one_of(anything, batches), max_size=30))
 def test_the_limit_of_sessions_holds_at_every_line(steps: list[Any]) -> None:
     trio = Trio()
     for step in steps:

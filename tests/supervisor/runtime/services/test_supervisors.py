@@ -21,14 +21,17 @@ from actors.model.errors import NotFound
 from actors.model.service import Restart, Service
 from actors.running.rules import RunRules
 from actors.running.services import ServiceSpec
+from actors.runs import Runs
 from supervisor.runtime.services.methods import service_methods
 from supervisor.runtime.services.records import Records
 from supervisor.runtime.services.supervisors import Services
+from supervisor.tree.chaos import Harm
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.supervisor import Supervisor
 from tests.kit.core import PATIENCE_S, Core, running_core
 from tests.kit.fake_host import FakeHost, Process
+from tests.kit.held_disk import held_disk
 
 ONE = ServiceSpec(name="one", command="one", stop_grace_s=7.0)
 LONG_PAUSES = Backoff(base_s=3600, max_s=3600)
@@ -79,9 +82,7 @@ def _unheard(_outcome: Outcome) -> None:
 
 
 @asynccontextmanager
-async def core_of(
-    root: Path, host: FakeHost, *specs: ServiceSpec, up_at: str = "up"
-) -> AsyncIterator[tuple[Core, Records]]:
+async def core_of(root: Path, host: FakeHost, *specs: ServiceSpec) -> AsyncIterator[tuple[Core, Records]]:
     """A core with services configured, and nobody yet who keeps them running."""
     found: list[Records] = []
 
@@ -93,7 +94,7 @@ async def core_of(
         core.hall.changed = found[0].changed
 
     services = {spec.name: spec for spec in specs or (ONE,)}
-    rules = Rules(runs=RunRules(services=services, up_at=up_at))
+    rules = Rules(runs=RunRules(services=services, up_at="up"))
     async with running_core(root, rules=rules, before=before) as core:
         yield core, found[0]
     host.home = None
@@ -179,6 +180,19 @@ async def test_a_crash_of_either_side_costs_no_life(tmp_path: Path, spared: str)
             assert (await one.until("running", lives=2)).restarts == 1
         assert before.run_id != (await one.until("running", lives=2)).run_id
     assert max(host.spawned.values()) == 1
+
+
+@pytest.mark.parametrize("harm", [Harm.CRASH, Harm.CANCEL])
+async def test_when_all_supervisors_of_services_go_the_lives_go_on(tmp_path: Path, harm: Harm) -> None:
+    host = FakeHost()
+    async with kept(tmp_path, host) as one:
+        before = await one.until("running")
+        one.tree.crash_child("services", harm)
+        await one.core.until(lambda: one.tree.tree().find("runtime/services").incarnation == 2)
+        await one.core.until(lambda: any(str(view.state) == "running" for view in one.services.views("runtime")))
+        assert one.row() == before
+        await one.ask(ServiceStop(name="one"))
+    assert host.spawned.total() == 1
 
 
 async def test_one_that_leaves_too_often_is_given_up_and_begun_anew_with_all_patience(tmp_path: Path) -> None:
@@ -314,3 +328,25 @@ async def test_the_list_shows_them_by_name(tmp_path: Path) -> None:
         found = await core.ask("runs", ServiceList())
         assert [row["name"] for row in found["services"]] == ["a", "one"]
         assert msgspec.convert(found["services"][1], Service).command == "one"
+
+
+async def test_a_life_ordered_from_a_host_that_died_meanwhile_is_interrupted_and_not_waited_for(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with core_of(tmp_path, host) as (core, records):
+        with held_disk(core) as gate:
+            async with keeping(core, records, host, restarts_max=0) as one:
+                await core.until(gate.reached.is_set)
+                host.die()
+                await core.until(lambda: host.is_attached)
+                await core.until(lambda: _has_heard(core, host))
+                gate.open()
+                row = await one.until("running", lives=2)
+                assert row.last_error["kind"] == "interrupted"
+    assert host.spawned.total() == 1
+
+
+def _has_heard(core: Core, host: FakeHost) -> bool:
+    """Whether the runs actor knows which host there is."""
+    runs = core.behaviours["runs"]
+    assert isinstance(runs, Runs)
+    return runs._agents.host == (host.pid, host.pid * 100)
