@@ -96,6 +96,8 @@ def _shown(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{one_line(value)}"'
+    if value is None:
+        return '""'
     if isinstance(value, list | tuple):
         return f"[{', '.join(_shown(part) for part in value)}]"
     return str(value)

@@ -134,9 +134,19 @@ def read_lock(state_path: Path) -> LockInfo:
 
 def open_lock_file(path: Path) -> int:
     """Open or make a lock file, 0600 and close-on-exec. Raises `NotAStateDirectory` when it is a link or no file."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def open_lock_file_to_read(path: Path) -> int:
+    """Open a lock file that is there, on a disk that cannot be written: it locks as well. Raises as the other one."""
+    return _open(path, os.O_RDONLY)
+
+
+def _open(path: Path, flags: int) -> int:
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise NotAStateDirectory(
             f"{path} cannot be opened as a lock: {error.strerror}; it was left untouched"
@@ -145,7 +155,6 @@ def open_lock_file(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid != os.geteuid():
         os.close(descriptor)
         raise NotAStateDirectory(f"{path} is not a lock file of ours (a link, or not a file); it was left untouched")
-    os.fchmod(descriptor, 0o600)
     return descriptor
 
 

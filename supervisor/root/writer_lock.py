@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.model.errors import PerdureError
-from supervisor.root.lock import open_lock_file
+from supervisor.root.lock import open_lock_file, open_lock_file_to_read
 
 WRITER_LOCK_NAME: Final = "writer.lock"
 WAIT_S: Final = 30.0
@@ -47,7 +47,7 @@ class WriterLock:
 
         Raises `WriterStillThere` after `wait_s` seconds, `NotAStateDirectory` when the file was planted.
         """
-        descriptor = open_lock_file(state_path / WRITER_LOCK_NAME)
+        descriptor = _open(state_path / WRITER_LOCK_NAME)
         deadline_s = time.monotonic() + wait_s
         pause_s = _POLL_S_MIN
         try:
@@ -66,6 +66,12 @@ class WriterLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _open(path: Path) -> int:
+    """Where the disk has become read-only under a root that runs, its next runtime still takes the lock."""
+    is_read_only = os.statvfs(path.parent).f_flag & os.ST_RDONLY and path.exists()
+    return open_lock_file_to_read(path) if is_read_only else open_lock_file(path)
 
 
 def _try(descriptor: int) -> bool:

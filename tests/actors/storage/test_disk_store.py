@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import time
 from pathlib import Path
@@ -68,6 +69,40 @@ def test_a_segment_whose_files_are_not_durable_stays(tmp_path: Path) -> None:
     driver.save()
     assert segments(tmp_path)[0].stem > f"{1:020d}"
     driver.store.close()
+
+
+def test_every_day_that_the_journal_is_kept_for_can_be_gone_back_to(tmp_path: Path) -> None:
+    ends = {}
+    clock = Ticks()
+    for day in range(12):
+        driver = Driver(disk_store(tmp_path, clock=clock, backups_kept=2, journal_keep_s=7 * 86_400.0), clock=clock)
+        for number in range(3):
+            driver.create(f"day{day}-{number}")
+            driver.settle_files()
+            driver.save()
+        ends[day] = driver.tables.seq
+        driver.stop()
+        for segment in segments(tmp_path):  # the files live by the same clock
+            if segment.stat().st_mtime > clock.now_s:
+                os.utime(segment, (clock.now_s, clock.now_s))
+        clock.now_s += 86_400
+    archived = (int(path.name.split(".")[4]) for path in (tmp_path / "archive" / "snapshots").iterdir())
+    bases = [*archived, *(int(path.name.split(".")[4]) for path in backups(tmp_path))]
+    first_seq = int(segments(tmp_path)[0].stem)
+    assert first_seq > 1, "what is older has left"
+    for day in range(5, 12):
+        assert any(first_seq - 1 <= base <= ends[day] for base in bases), f"no way to the end of day {day}"
+
+
+def test_the_cap_on_the_journal_never_takes_what_a_kept_backup_needs(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path, backups_kept=4, journal_bytes_max=1, journal_keep_s=1e9))
+    for number in range(8):
+        driver.create(f"t{number}")
+        driver.settle_files()
+        driver.save()
+    oldest_seq = min(int(path.name.split(".")[4]) for path in backups(tmp_path))
+    assert int(segments(tmp_path)[0].stem) == oldest_seq + 1, "all that goes, goes; all that is needed stays"
+    driver.stop()
 
 
 def test_segments_that_nothing_needs_stay_as_long_as_the_journal_is_kept(tmp_path: Path) -> None:

@@ -139,6 +139,15 @@ def test_health_tells_the_word_and_why(serve: Serve, capsys: Captured) -> None:
     assert "journal       seq 42, 1.5 kB in 1 segment" in shown
 
 
+def test_health_names_the_alerts_that_stand_and_what_to_do(serve: Serve, capsys: Captured) -> None:
+    alert = {"alert": "disk_low", "level": "warning", "message": "5 bytes are free", "hint": "free some"}
+    serve({"runtime.health": lambda _: {**HEALTH, "alerts": [alert, {**alert, "alert": "lag"}]}})
+    assert run(["health"]) == 0
+    shown = capsys.readouterr().out
+    assert "alerts        disk_low: 5 bytes are free; free some" in shown
+    assert "              lag: 5 bytes are free; free some" in shown
+
+
 @pytest.mark.parametrize(("word", "exit_code"), [("ok", 0), ("degraded", 0), ("read_only", 1), ("recovering", 1)])
 def test_health_ends_with_1_when_nothing_can_be_changed(serve: Serve, word: str, exit_code: int) -> None:
     serve({"runtime.health": lambda _: {**HEALTH, "status": word}})

@@ -107,3 +107,23 @@ def test_nothing_but_unfit_is_ever_raised(name: str, value: object) -> None:
             convert(KEYS[name], value, HERE)  # type: ignore[arg-type] # anything is the point
         except Unfit as error:
             assert str(error)  # noqa: PT017 - raising it is allowed, not required
+
+
+def test_a_list_of_texts_is_taken_as_it_is_and_read_as_words() -> None:
+    key = KEYS["alerts.command"]
+    assert checked(key, ["page", "me now"], HERE) == ("page", "me now")
+    assert read(key, "page 'me now'", HERE) == ("page", "me now")
+    assert read(key, "", HERE) == ()
+
+
+@pytest.mark.parametrize("value", ["page", [1], [""], ["a\0b"], {"page": "me"}], ids=repr)
+def test_what_is_no_list_of_texts_is_refused(value: object) -> None:
+    with pytest.raises(Unfit, match="a list of texts"):
+        checked(KEYS["alerts.command"], value, HERE)
+
+
+def test_a_path_that_may_be_missing_is_missing_when_it_is_empty() -> None:
+    key = KEYS["state.fallback_path"]
+    assert checked(key, "", HERE) is None
+    assert read(key, "", HERE) is None
+    assert read(key, "beside", HERE) == HERE / "beside"

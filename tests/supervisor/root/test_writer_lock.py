@@ -8,6 +8,7 @@ import pytest
 
 from supervisor.root.errors import NotAStateDirectory
 from supervisor.root.writer_lock import WRITER_LOCK_NAME, WriterLock, WriterStillThere
+from tests.kit.small_disks import read_only, small_disk
 
 
 def test_the_next_writer_waits_until_the_former_has_let_go(tmp_path: Path) -> None:
@@ -47,3 +48,13 @@ def test_the_file_is_private_and_never_a_link(tmp_path: Path) -> None:
     finally:
         os.umask(umask)
     assert (tmp_path / WRITER_LOCK_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_taken_on_a_disk_that_has_become_read_only_too(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 1 << 20) as place:
+        WriterLock.acquire(place).release()
+        with read_only(place):
+            former = WriterLock.acquire(place)
+            with pytest.raises(WriterStillThere):
+                WriterLock.acquire(place, wait_s=0.01)
+            former.release()
