@@ -129,12 +129,12 @@ SESSIONS_DB = {
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def functions_in(path: str) -> frozenset[str]:
     module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return frozenset(node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 @pytest.mark.parametrize("table", [NANOCODER, CODEXD, SESSIONS_DB], ids=["nanocoder", "codexd", "sessions-db"])
 def test_what_another_tool_does_is_shown_by_a_test_that_exists(table: dict[str, tuple[str, str]]) -> None:
-    gone = {behaviour: where for behaviour, where in table.items() if where[1] not in tests_in(where[0])}
+    gone = {behaviour: where for behaviour, where in table.items() if where[1] not in functions_in(where[0])}
     assert gone == {}
