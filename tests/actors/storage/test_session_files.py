@@ -305,7 +305,7 @@ def test_descriptors_are_bounded_however_many_sessions_are_busy(tmp_path: Path) 
     for round_ in range(1, 4):
         for session_id in ids:
             header = session_header(session_id, "2026-01-01T00:00:00.000Z")
-                parts.sessions.append(session_id, header, messages(round_, round_))
+            parts.sessions.append(session_id, header, messages(round_, round_))
             held = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
             assert 1 <= sum(name.startswith(str(tmp_path)) for name in held) <= 8
     parts.sessions.sync(ids)
