@@ -17,6 +17,7 @@ from actors.messages.request import Outcome, Request
 from actors.model.errors import PerdureError
 from actors.model.facts import Fact
 from actors.model.keys import Command
+from actors.model.searched import Unfinished
 from actors.model.tables import Row
 
 Expected = tuple[str, str, int]
@@ -66,8 +67,8 @@ class Read:
     request: Request
     row_id: str
     """Whose file it is."""
-    job: Callable[[Any], bytes]
-    """Gets the writer's `Store`, returns the encoded result; may raise a typed error."""
+    job: Callable[[Any], bytes | Unfinished]
+    """Gets the writer's `Store`, returns the encoded result, or is called again; may raise a typed error."""
     deliveries: int = 0
 
     @property

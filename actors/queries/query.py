@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from actors.decisions.decision import At
+from actors.model.searched import Unfinished
 from actors.model.state import Tables
 
 
@@ -17,11 +18,11 @@ class FromDisk:
 
     row_id: str
     """Whose file it is: what waits to be written into it is written first. Empty for the journal, which is never
-    behind."""
-    job: Callable[[Any], bytes]
-    """Gets the writer's `Store` on its background thread; returns the encoded result."""
+    behind; `*` for the files of all sessions."""
+    job: Callable[[Any], bytes | Unfinished]
+    """Gets the writer's `Store` on its background thread; returns the encoded result, or is called again later."""
 
-    def __call__(self, store: Any) -> bytes:
+    def __call__(self, store: Any) -> bytes | Unfinished:
         """Read it now."""
         return self.job(store)
 

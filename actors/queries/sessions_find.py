@@ -1,5 +1,8 @@
 """Finding sessions by what is known of them (SPEC section 7): ids and aliases by their indexes, the rest by walking.
 
+A text is looked for in titles, first prompts and aliases first; what room is left goes to the sessions whose messages
+say it, the best match first.
+
 The walk goes from the session used last backwards and ends at the limit. What is looked for is looked for in the row's
 bytes first, so that only a row that may fit is decoded.
 """
@@ -8,27 +11,59 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
 
 import msgspec
 
-from actors.decisions.decision import At
+from actors.decisions.decision import At, encode
 from actors.messages import sessions as ask
 from actors.model.ids import given_session_id
+from actors.model.searched import Searched, Unfinished
 from actors.model.session import Session
 from actors.model.state import Tables
 from actors.model.tables import SessionRow, decode_session
-from actors.queries.query import Query
+from actors.queries.query import FromDisk, Query
 
 
-def find(tables: Tables, asked: ask.SessionFind, _at: At) -> bytes:
-    """Read the sessions that fit everything that is asked, the one used last first."""
-    found: list[bytes] = []
+def find(tables: Tables, asked: ask.SessionFind, _at: At) -> bytes | FromDisk:
+    """Read the sessions that fit everything that is asked: by what is known of them, then by what is said in them."""
+    found: dict[str, bytes] = {}
     for row in _candidates(tables, asked):
         if _fits(row, asked):
-            found.append(row.encoded)
+            found[row.id] = row.encoded
             if len(found) == asked.limit:
                 break
-    return b'{"sessions":[%b]}' % b",".join(found)
+    if asked.text is None:
+        return _reply(found)
+    if len(found) == asked.limit:
+        return _reply(found, messages="not_needed")
+    text, rest = asked.text, msgspec.structs.replace(asked, text=None)
+    rows = dict(tables.sessions.rows)  # as they are now: the job runs in another thread
+
+    def job(store: Any) -> bytes | Unfinished:
+        searched: Searched | Unfinished = store.search_messages(text)
+        if isinstance(searched, Unfinished):
+            return searched
+        said = (rows[row_id] for row_id in searched.session_ids if row_id in rows and row_id not in found)
+        fitting = (row for row in said if _is_asked_for(row, rest) and _fits(row, rest))
+        more = {row.id: row.encoded for row in islice(fitting, asked.limit - len(found))}
+        return _reply(found | more, messages="searched", problem=searched.problem)
+
+    return FromDisk("*", job)
+
+
+def _reply(found: dict[str, bytes], messages: str | None = None, problem: str | None = None) -> bytes:
+    """Encode the reply; where a text was asked for, it says whether messages were searched for it."""
+    shown = b",".join(found.values())
+    if messages is None:
+        return b'{"sessions":[%b]}' % shown
+    told = {"messages": messages} if problem is None else {"messages": "unavailable", "messages_problem": problem}
+    return b'{"sessions":[%b],%b' % (shown, encode(told)[1:])
+
+
+def _is_asked_for(row: SessionRow, asked: ask.SessionFind) -> bool:
+    return asked.id is None or row.id == given_session_id(asked.id)[0]
 
 
 def _candidates(tables: Tables, asked: ask.SessionFind) -> Iterable[SessionRow]:

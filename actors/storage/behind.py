@@ -23,6 +23,9 @@ _encode = msgspec.json.Encoder().encode
 MOVES: Final = {"task.archived", "session.archived", "session.deleted"}
 """Facts after which a file leaves for the archive instead of being removed."""
 
+EVERY_SESSION: Final = "*"
+"""Stands for the files of all sessions (`Behind.holds`); no id is like this."""
+
 BEGINNINGS: Final = {"session.created", "session.adopted", "session.rewound"}
 """Facts with which a session's file may begin."""
 
@@ -107,6 +110,8 @@ class Behind:
     def holds(self, row_id: str) -> bool:
         """Tell whether something for the file of this session, log or report is among it."""
         texts = (name for name, _offset, _data in self.texts)
+        if row_id == EVERY_SESSION:
+            return bool(self.sessions)
         return row_id in self.sessions or row_id in self.reports or row_id in texts
 
     def note(self, line: Line, rows: Sequence[Row | None], before: Sequence[Row | None]) -> None:

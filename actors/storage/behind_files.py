@@ -19,6 +19,7 @@ import attrs
 import msgspec
 
 from actors.model.errors import NotFound, StorageFailed
+from actors.model.searched import Searched, Unfinished
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
 from actors.storage.behind import Behind, SessionWork
 from actors.storage.contract import MessagesPage, WrittenBehind
@@ -31,6 +32,7 @@ from actors.storage.reports import Reports, UnreadableReport
 from actors.storage.run_logs import RunLogs
 from actors.storage.session_files import SessionFiles, SessionLine, SessionScan, session_header
 from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
+from actors.storage.session_search import SessionSearch
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
 from actors.storage.task_text import parsed
 from actors.storage.text_logs import TaskLogs, TextLogs
@@ -53,6 +55,7 @@ class BehindFiles:
         self.tasks = TaskFiles(disk, layout, quarantine)
         self.sessions = SessionFiles(disk, layout, lines, self._archive)
         self._index = SessionIndex(disk, layout, self.sessions)
+        self._search = SessionSearch(disk, layout, self.sessions)
         self._texts = TextLogs(layout, self._files, quarantine)
         self._task_logs = TaskLogs(layout, lines)
         self._reports = Reports(disk, layout)
@@ -78,6 +81,7 @@ class BehindFiles:
                 self._archive.archive_run(run_id, row)
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
+                self._search.note(session_id, works)  # first: one that fails half-way has changed the file too
                 for work in works:
                     self._do(session_id, work)
             for name, offset, data in behind.texts:
@@ -105,6 +109,11 @@ class BehindFiles:
         with self._opened():
             page = self.sessions.read(session_id, after, limit, PAGE_BYTES_MAX)
         return MessagesPage(messages=page.messages, next=page.next)
+
+    def search_messages(self, text: str, daemon_id: str) -> Searched | Unfinished:
+        """Return the sessions with a message that says it, or do a slice of the work before that."""
+        with self._opened():
+            return self._search.search(text, daemon_id)
 
     def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:
         """Return text from an offset, whole characters only, and the offset after it."""
@@ -157,6 +166,7 @@ class BehindFiles:
             if self._is_open:
                 self._is_open = False
                 self._write_index()
+                self._search.close()
                 self._files.close()
 
     # Sessions

@@ -16,6 +16,7 @@ import attrs
 
 from actors.model.keys import KeyRecord
 from actors.model.room import Room
+from actors.model.searched import Searched, Unfinished
 from actors.model.state import Line, Tables, Tombstone
 from actors.model.tables import Row
 from actors.storage.behind import Behind
@@ -195,6 +196,13 @@ class Store(Protocol):
 
     def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
         """Read a session's messages above an index."""
+        ...
+
+    def search_messages(self, text: str) -> Searched | Unfinished:
+        """Find the sessions with a message in which every word of the text stands, or begins one.
+
+        Unfinished: call it again, after whatever else waits.
+        """
         ...
 
     def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:

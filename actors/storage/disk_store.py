@@ -17,6 +17,7 @@ import attrs
 
 from actors.model.errors import StorageFailed
 from actors.model.room import Room
+from actors.model.searched import Searched, Unfinished
 from actors.model.state import Limits, Line, Tombstone
 from actors.storage.behind import Behind
 from actors.storage.behind_files import BehindFiles
@@ -78,6 +79,7 @@ class DiskStore:
         self._journal: Journal | None = None
         self._failed: FailedTail | None = None
         """The doubtful end of a journal that broke, until it has been set aside."""
+        self._daemon_id = ""
         self._last_seq = 0
         """The newest line that was acknowledged."""
         self._saved: Saved | None = None
@@ -117,6 +119,7 @@ class DiskStore:
             duration_s=0.0,
         )
         self._last_seq = opened.recovered.tables.seq
+        self._daemon_id = str(opened.recovered.identity.get("daemon_id"))
         self._appended_bytes = sum(
             self._disk.lstat(segment.path).st_size
             for segment in self._where.layout.segments(self._disk)
@@ -327,6 +330,14 @@ class DiskStore:
     def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
         """See `contract.Store`."""
         return self._files.read_messages(session_id, after, limit)
+
+    def search_messages(self, text: str) -> Searched | Unfinished:
+        """See `contract.Store`; while the disk is short the cache does not grow."""
+        try:
+            self._check_room()
+        except NoRoom as error:
+            return Searched((), str(error))
+        return self._files.search_messages(text, self._daemon_id)
 
     def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:
         """See `contract.Store`."""

@@ -101,6 +101,11 @@ class Layout:
         return self.root / "sessions" / "sessions.json"
 
     @property
+    def search_cache(self) -> Path:
+        """The words of the sessions' messages, a cache that SQLite keeps."""
+        return self.root / "sessions" / "search.sqlite"
+
+    @property
     def logs(self) -> Path:
         """The directory of text logs, agents' output and the structured log."""
         return self.root / "logs"

@@ -11,6 +11,8 @@ from typing import Any
 
 from actors.model.errors import NotFound, StorageFailed
 from actors.model.room import Room
+from actors.model.search_words import said_in, words_of
+from actors.model.searched import Searched
 from actors.model.state import Limits, Line, Tables, Tombstone, rows_after
 from actors.storage.behind import Behind
 from actors.storage.contract import (
@@ -156,6 +158,17 @@ class MemoryStore:
         shown = indexes[:limit]
         return MessagesPage(
             messages=[messages[index] for index in shown], next=shown[-1] if len(indexes) > len(shown) else None
+        )
+
+    def search_messages(self, text: str) -> Searched:
+        """See `contract.Store`; all match equally well."""
+        words = [word.casefold() for word in words_of(text)]
+        return Searched(
+            tuple(
+                session_id
+                for session_id, messages in self._medium.sessions.items()
+                if words and any(all(word in said_in(one).casefold() for word in words) for one in messages.values())
+            )
         )
 
     def read_log(self, name: str, offset: int, limit: int) -> tuple[bytes, int]:

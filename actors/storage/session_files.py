@@ -142,6 +142,11 @@ class SessionFiles:
         survey = self._lines.survey(self._layout.session_file(session_id))
         return None if survey is None or survey.last_meta is None else (survey.last_rev, survey.last_meta)
 
+    def last_index(self, session_id: str) -> int:
+        """Return the index of the file's last message, 0 when it has none."""
+        survey = self._lines.survey(self._layout.session_file(session_id))
+        return 0 if survey is None else survey.last_index
+
     def session_ids(self) -> list[str]:
         """List the sessions that have a file; empty when there is no such directory."""
         try:

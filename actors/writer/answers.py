@@ -29,6 +29,7 @@ from actors.messages.questions import (
 from actors.messages.request import Request
 from actors.messages.runtime import StateBackups, StateVerify
 from actors.model.errors import Internal, PerdureError, StorageFailed
+from actors.model.searched import Unfinished
 from actors.storage.contract import Store
 from actors.writer.desk import Desk
 
@@ -54,8 +55,20 @@ READS: dict[type, Callable[[Store, Any], Any]] = {
 
 
 def serve(desk: Desk, store: Store, letter: Any, job: Callable[[Store], Any]) -> None:
-    """Run a job on the background thread and answer the letter with what comes of it."""
-    desk.background_thread.submit(partial(job, store), partial(_answer, desk, letter))
+    """Run a job on the background thread, slice by slice, and answer the letter with what comes of it."""
+
+    def then(done: Job) -> None:
+        unfinished = _answer(desk, letter, done)
+        if unfinished is None:
+            return
+        if unfinished.told is not None:
+            desk.log.warning(unfinished.told)
+        if desk.store is store:
+            serve(desk, store, letter, job)
+        else:
+            letter.fail(StorageFailed("the storage was closed meanwhile", hint="ask again"))
+
+    desk.background_thread.submit(partial(job, store), then)
 
 
 def read_of(asked: Any) -> Callable[[Store], Any]:
@@ -64,7 +77,8 @@ def read_of(asked: Any) -> Callable[[Store], Any]:
     return lambda store: read(store, asked)
 
 
-def _answer(desk: Desk, letter: Any, job: Job) -> None:
+def _answer(desk: Desk, letter: Any, job: Job) -> Unfinished | None:
+    """Answer with what came of a job; return what is to go on instead."""
     try:
         result = job.result()
     except PerdureError as error:
@@ -75,8 +89,11 @@ def _answer(desk: Desk, letter: Any, job: Job) -> None:
         desk.log.exception("reading failed", error=repr(error))
         letter.fail(Internal(f"reading failed: {error!r}"))
     else:
+        if isinstance(result, Unfinished):
+            return result
         if isinstance(letter, Ask):
             letter.answer(result)
         else:
             request: Request = letter if isinstance(letter, Request) else letter.request
             request.done(result if isinstance(result, bytes) else _encode(result))
+    return None

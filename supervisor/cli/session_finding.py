@@ -30,18 +30,22 @@ def find(invocation: Invocation, limit: int, **asked: str | None) -> None:
     """
     Find sessions that fit everything that is given.
 
-    TEXT is looked for in titles, first prompts and aliases, however it is written.
+    TEXT is looked for in titles, first prompts and aliases, however it is written; then in the messages: all of its
+    words in one of them.
     """
     given = {name: value for name, value in asked.items() if value is not None}
     if "cwd" in given:
         given["cwd"] = str(Path(given["cwd"]).expanduser().absolute())
     with runtime(invocation) as perdure:
-        rows = perdure.call("session.find", **given, limit=limit)["sessions"]
+        found = perdure.call("session.find", **given, limit=limit)
+    rows = found["sessions"]
     remember(invocation.state_path, [row["id"] for row in rows])
     if invocation.as_json:
-        invocation.screen.json({"sessions": rows})
-    else:
-        invocation.screen.show(session_view.listed(rows, datetime.now(UTC)))
+        invocation.screen.json(found)
+        return
+    invocation.screen.show(session_view.listed(rows, datetime.now(UTC)))
+    if problem := found.get("messages_problem"):
+        invocation.screen.say(f"not all messages were searched: {problem}")
 
 
 @command("tree", example="perdure session tree", data=True)

@@ -106,7 +106,8 @@ _SESSIONS: Final = (
            example=_SESSION_ID),
     _session("session.rename", sessions.SessionRename, "give a session another title", title="Logging in"),
     Method("session.list", sessions.SessionList, "sessions", "read sessions, page by page", "{sessions, next_cursor}"),
-    Method("session.find", sessions.SessionFind, "sessions", "find sessions by what is known of them", "{sessions}",
+    Method("session.find", sessions.SessionFind, "sessions", "find sessions by what is known of them or said in them",
+           "{sessions, messages?, messages_problem?}",
            example={"external_id": "session_1704067200001", "limit": 10}),
     _session("session.close", sessions.SessionClose, "say that a session is over", outcome="done"),
     Method(
