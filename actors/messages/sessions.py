@@ -113,8 +113,11 @@ class SessionList(Params, frozen=True, kw_only=True):
 
 
 class SessionFind(Params, frozen=True, kw_only=True):
-    """Find the sessions that fit everything that is given; a `text` first in title, first prompt and alias,
-    then in the messages, where each of its words must stand in the same one, or begin a word there."""
+    """Find the sessions that fit everything that is given.
+
+    `text` is looked for in title, first prompt and alias, then in the messages: all of its words, or beginnings of
+    words, in one of them.
+    """
 
     id: GivenSession | None = None
     external_id: Word | None = None

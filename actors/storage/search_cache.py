@@ -1,9 +1,9 @@
 """sessions/search.sqlite: the words of all messages, in SQLite's full-text index (FTS5). A cache.
 
-SQLite opens this file itself: no `Disk` sees its writes, and none has to. There is no journal (it is kept in memory) and
-nothing is synced, so whatever ends otherwise than by `close` leaves a file without its mark of wholeness, and such a
-file is made anew. `close` syncs everything before it sets the mark. Only making and removing the file go through `Disk`,
-with its rules for links and modes.
+SQLite opens this file itself: no `Disk` sees its writes, and none has to. There is no journal (it is kept in memory)
+and nothing is synced, so whatever ends otherwise than by `close` leaves a file without its mark of wholeness, and such
+a file is made anew. `close` syncs everything before it sets the mark. Only making and removing the file go through
+`Disk`, with its rules for links and modes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from actors.storage.files import Disk
 
 FORM: Final = "1"
 """Of the tables, and of what is taken from a message; another one is made anew."""
+
+LOCKED_S: Final = 0.5
+"""How long somebody else who looks into the file is waited for; then there is no search, and it is made anew."""
 
 _TABLES: Final = """
 CREATE TABLE mark (form TEXT NOT NULL, daemon_id TEXT NOT NULL, whole INTEGER NOT NULL);
@@ -66,8 +69,12 @@ class SearchCache:
         remove(disk, path)
         disk.close(disk.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         cache = cls(disk, path)
-        cache._connection.executescript(_TABLES)
-        cache._connection.execute("INSERT INTO mark VALUES (?, ?, 0)", (FORM, daemon_id))
+        try:
+            cache._connection.executescript(_TABLES)
+            cache._connection.execute("INSERT INTO mark VALUES (?, ?, 0)", (FORM, daemon_id))
+        except sqlite3.Error:
+            cache.discard()
+            raise
         return cache
 
     def take_mark(self, daemon_id: str) -> str | None:
@@ -121,7 +128,8 @@ class SearchCache:
             return []
         asked = " ".join('"{}"*'.format(word.replace('"', '""')) for word in words)
         matches = self._connection.execute(
-            "SELECT session_id FROM said JOIN messages ON number = said.rowid WHERE said MATCH ? ORDER BY rank", (asked,)
+            "SELECT session_id FROM said JOIN messages ON number = said.rowid WHERE said MATCH ? ORDER BY rank",
+            (asked,),
         )
         return list(dict.fromkeys(row[0] for row in matches))
 
@@ -141,9 +149,14 @@ class SearchCache:
 
     def _connect(self) -> sqlite3.Connection:
         self._disk.close(self._disk.open(self._path, os.O_RDWR))  # refuses links, as everywhere
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=LOCKED_S, isolation_level=None, check_same_thread=False)
         try:
-            for setting in ("journal_mode = MEMORY", "synchronous = OFF", "temp_store = MEMORY"):
+            for setting in (
+                "locking_mode = EXCLUSIVE",
+                "journal_mode = MEMORY",
+                "synchronous = OFF",
+                "temp_store = MEMORY",
+            ):
                 connection.execute(f"PRAGMA {setting}")
         except sqlite3.Error:
             connection.close()

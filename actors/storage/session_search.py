@@ -1,9 +1,10 @@
 """Searching the messages of sessions, by a cache that is brought up to date before it is asked.
 
 Nothing is done until somebody searches. Then each session file is compared with what the cache has of it (inode, size,
-time of change), and what differs is read anew; afterwards only what was written since is looked at. All of that happens
-in slices, between which other work goes on. A cache that is missing, damaged, not closed, or another directory's is made
-anew. Where that fails, or SQLite has no FTS5, nothing is found and it is said why: correctness never rests on the cache.
+time of change), and what differs is read anew; afterwards only what was written since is looked at. All of that
+happens in slices, between which other work goes on. A cache that is missing, damaged, not closed, or another
+directory's is made anew. Where that fails, or SQLite has no FTS5, nothing is found and it is said why: correctness
+never rests on the cache.
 """
 
 from __future__ import annotations
@@ -157,7 +158,8 @@ class SessionSearch:
         page = self._sessions.read(session_id, after, PAGE_MESSAGES, PAGE_BYTES_MAX)
         last_index = self._sessions.last_index(session_id) if page.next is None else page.next
         is_all = page.next is None
-        cache.add(session_id, [said_in(message) for message in page.messages], Held(stamp if is_all else "", last_index))
+        texts = [said_in(message) for message in page.messages]
+        cache.add(session_id, texts, Held(stamp if is_all else "", last_index))
         self._unread.pop(session_id, None)
         if is_all:
             del self._due[session_id]

@@ -198,3 +198,26 @@ async def test_many_sessions_leave_in_slices(tmp_path: Path) -> None:
         for event in found["events"]:
             per_line[event["seq"]] = per_line.get(event["seq"], 0) + 1
         assert sorted(per_line.values()) == [50, 100, 100]
+
+
+async def test_acknowledged_messages_are_found_at_once(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as core:
+        for number in (1, 2):
+            await core.ask("sessions", create(number, messages=(HELLO,)))
+        for word in ("alpha", "beta", "gamma"):
+            await core.ask("sessions", ask.SessionAppend(id=session_id(2), messages=({"content": word},)))
+            found = await core.ask("sessions", ask.SessionFind(text=word))
+            assert [row["id"] for row in found["sessions"]] == [session_id(2)]
+            assert found["messages"] == "searched"
+        await core.ask("sessions", ask.SessionRename(id=session_id(1), title="about beta"))
+        found = await core.ask("sessions", ask.SessionFind(text="beta"))
+        assert [row["id"] for row in found["sessions"]] == [session_id(1), session_id(2)]
+
+
+async def test_a_search_goes_on_after_its_writer_crashed(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as core:
+        await core.ask("sessions", create(1, messages=(HELLO,)))
+        await core.ask("sessions", ask.SessionFind(text="hello"))
+        await core.restart("writer")
+        found = await core.ask("sessions", ask.SessionFind(text="hello"))
+        assert [row["id"] for row in found["sessions"]] == [session_id(1)]

@@ -11,6 +11,7 @@ import pytest
 
 from actors.model.errors import NotFound, StorageFailed
 from actors.model.facts import Fact
+from actors.model.searched import Unfinished
 from actors.storage.contract import Saved
 from tests.kit.stores import (
     SESSION,
@@ -419,3 +420,22 @@ def test_output_whose_beginning_somebody_took_away_goes_on_behind_it(driver: Dri
 def test_output_is_there_after_a_restart(bench: Bench, driver: Driver) -> None:
     driver.store.write_output("r", "stdout", 0, b"hello")
     assert restarted(bench, driver).store.read_output("r", "stdout", 0, 100) == b"hello"
+
+
+def test_sessions_are_found_by_what_their_messages_say(bench: Bench, driver: Driver) -> None:
+    driver.commit(session_created(SESSION, [{"content": "Mend the login page"}, {"content": "and the other"}]))
+    driver.settle_files()
+    assert searched(driver, "MEND log") == (SESSION,)
+    assert searched(driver, "mend other") == searched(driver, '"') == ()
+    driver = restarted(bench, driver)
+    assert searched(driver, "mend") == (SESSION,)
+    driver.commit(session_deleted(2))
+    driver.settle_files()
+    assert searched(driver, "mend") == ()
+
+
+def searched(driver: Driver, text: str) -> tuple[str, ...]:
+    while isinstance(found := driver.store.search_messages(text), Unfinished):
+        pass
+    assert found.problem is None
+    return tuple(found.session_ids)

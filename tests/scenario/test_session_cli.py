@@ -86,3 +86,13 @@ def test_the_numbers_of_a_list_are_kept_outside_of_the_state_directory(running: 
     assert {path for path in running.state_path.rglob("*") if "sessions" in path.name} == before
     assert [path.name for path in Path(running.folder / "cache").iterdir()] == ["perdure"]
     assert len(ids) == 3
+
+
+def test_sessions_are_found_by_what_is_said_in_them(running: Perdure, ids: list[str]) -> None:
+    said = {"role": "user", "content": 'why does the "redirect" loop?'}
+    running.call("session.append", id=ids[1], messages=[said])
+    for text in ('"redirect', "LOOP why", "redir"):
+        found = json.loads(fine(running, "find", text, "--json"))
+        assert ([row["id"] for row in found["sessions"]], found["messages"]) == ([ids[1]], "searched")
+    assert fine(running, "find", "redirect").count("number 2") == 1
+    assert json.loads(fine(running, "find", "OR", "--json"))["sessions"] == []

@@ -9,7 +9,9 @@ import pytest
 
 from actors.messages import sessions as ask
 from actors.model.errors import NotFound
+from actors.model.searched import Searched
 from actors.model.session import Git
+from actors.queries.query import FromDisk
 from actors.queries.sessions_find import find
 from actors.queries.sessions_tree import tree
 from tests.kit.decided import Bench
@@ -49,12 +51,40 @@ def bench() -> Bench:
 
 
 def found(bench: Bench, **asked: Any) -> list[int]:
-    rows = msgspec.json.decode(find(bench.tables, ask.SessionFind(**asked), bench.at))["sessions"]
-    return [int(row["id"][-12:], 16) for row in rows]
+    return numbers(reply(bench, SaidNothing(), **asked))
+
+
+class SaidNothing:
+    """A store in which no message says anything."""
+
+    said: tuple[str, ...] = ()
+
+    def search_messages(self, text: str) -> Searched:
+        assert text
+        return Searched(self.said)
+
+
+class SaidIn(SaidNothing):
+    """A store in which these sessions say it."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.said = tuple(session_id(number) for number in numbers)
+
+
+def reply(bench: Bench, store: SaidNothing, **asked: Any) -> dict[str, Any]:
+    answer = find(bench.tables, ask.SessionFind(**asked), bench.at)
+    encoded = answer(store) if isinstance(answer, FromDisk) else answer
+    assert isinstance(encoded, bytes)
+    decoded: dict[str, Any] = msgspec.json.decode(encoded)
+    return decoded
+
+
+def numbers(replied: dict[str, Any]) -> list[int]:
+    return [int(row["id"][-12:], 16) for row in replied["sessions"]]
 
 
 @pytest.mark.parametrize(
-    ("asked", "numbers"),
+    ("asked", "expected"),
     [
         ({}, [4, 3, 2, 1]),
         ({"limit": 2}, [4, 3]),
@@ -83,8 +113,22 @@ def found(bench: Bench, **asked: Any) -> list[int]:
         ({"text": "nothing of the kind"}, []),
     ],
 )
-def test_sessions_are_found_by_what_is_known_of_them(bench: Bench, asked: dict[str, Any], numbers: list[int]) -> None:
-    assert found(bench, **asked) == numbers
+def test_sessions_are_found_by_what_is_known_of_them(bench: Bench, asked: dict[str, Any], expected: list[int]) -> None:
+    assert found(bench, **asked) == expected
+
+
+def test_what_messages_say_comes_after_direct_matches_in_the_order_of_the_search(bench: Bench) -> None:
+    store = SaidIn(4, 9, 1, 2)  # nobody is 9: it was deleted since
+    assert numbers(reply(bench, store, text="login")) == [3, 1, 4, 2]
+    assert numbers(reply(bench, store, text="login", limit=3)) == [3, 1, 4]
+    assert numbers(reply(bench, store, text="login", outcome="merged")) == [2]
+    assert numbers(reply(bench, store, text="other words", id=session_id(4))) == [4]
+
+
+def test_the_reply_says_whether_messages_were_searched(bench: Bench) -> None:
+    assert reply(bench, SaidNothing(), text="login")["messages"] == "searched"
+    assert reply(bench, SaidNothing(), text="login", limit=1)["messages"] == "not_needed"
+    assert reply(bench, SaidNothing()).keys() == {"sessions"}
 
 
 def shape(node: dict[str, Any]) -> Any:
