@@ -58,7 +58,7 @@ def _reply(found: dict[str, bytes], messages: str | None = None, problem: str | 
     shown = b",".join(found.values())
     if messages is None:
         return b'{"sessions":[%b]}' % shown
-    told = {"messages": messages} if problem is None else {"messages": "unavailable", "messages_problem": problem}
+    told = {"messages": messages} if problem is None else {"messages": "incomplete", "messages_problem": problem}
     return b'{"sessions":[%b],%b' % (shown, encode(told)[1:])
 
 

@@ -7,7 +7,8 @@ comes first, then what is written behind the journal, the journal last: so the j
 before it may lack, and they hold everything that state.json says of them. A file that grows meanwhile is taken as long
 as it was when it was opened; a torn last line is what recovery meets after any power cut.
 
-What belongs to a running process is left out: locks, sockets, files not yet in their place, the log of Perdure itself.
+What belongs to a running process is left out: locks, sockets, files not yet in their place, the log of Perdure itself;
+and the search cache of sessions, which SQLite may be changing and any search makes anew.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ VERSION: Final = 1
 
 _FIRST: Final = "state.json"
 _LAST: Final = "journal"
-_LEFT_OUT: Final = frozenset({"perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "logs/perdure.log"})
+_LEFT_OUT: Final = frozenset(
+    {"perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "logs/perdure.log", "sessions/search.sqlite"}
+)
 _TEMPORARY: Final = ".tmp-"
 _FILE_MODE: Final = 0o600
 

@@ -71,6 +71,14 @@ class SaidIn(SaidNothing):
         self.said = tuple(session_id(number) for number in numbers)
 
 
+class Unsearchable(SaidNothing):
+    """A store that cannot search."""
+
+    def search_messages(self, text: str) -> Searched:
+        assert text
+        return Searched((), "no FTS5")
+
+
 def reply(bench: Bench, store: SaidNothing, **asked: Any) -> dict[str, Any]:
     answer = find(bench.tables, ask.SessionFind(**asked), bench.at)
     encoded = answer(store) if isinstance(answer, FromDisk) else answer
@@ -129,6 +137,8 @@ def test_the_reply_says_whether_messages_were_searched(bench: Bench) -> None:
     assert reply(bench, SaidNothing(), text="login")["messages"] == "searched"
     assert reply(bench, SaidNothing(), text="login", limit=1)["messages"] == "not_needed"
     assert reply(bench, SaidNothing()).keys() == {"sessions"}
+    problem = reply(bench, Unsearchable(), text="login")
+    assert (numbers(problem), problem["messages"], problem["messages_problem"]) == ([3, 1], "incomplete", "no FTS5")
 
 
 def shape(node: dict[str, Any]) -> Any:
