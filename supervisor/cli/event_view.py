@@ -94,6 +94,8 @@ def _what(data: Any) -> str:
     for name in _TELLING:
         if data.get(name):
             value = data[name]
+            if isinstance(value, Mapping) and isinstance(value.get("message"), str):
+                value = value["message"]  # an error: its kind is what the event is called
             return one_line(value) if isinstance(value, str) else scalar(value)
     if data.get("pid"):
         return f"process {data['pid']}"
