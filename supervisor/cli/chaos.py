@@ -24,7 +24,12 @@ REPLAY = "outcome.json"
 
 @command("chaos", example="perdure chaos --seconds 30 --seed 1", data=True)
 @click.option(
-    "--seconds", type=click.FloatRange(1, 86_400), metavar="N", default=30.0, show_default=True, help="How long."
+    "--seconds",
+    type=click.FloatRange(1, 86_400),
+    metavar="N",
+    default=30.0,
+    show_default=True,
+    help="How long things are broken; then it is checked, which takes about as long again.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="The same seed and length: the same schedule (default: drawn)."

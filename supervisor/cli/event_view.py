@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BAD, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table
-from supervisor.cli.words import SHORT_ID_LENGTH, one_line, scalar, shortened, when
+from supervisor.cli.words import SHORT_ID_LENGTH, counted, one_line, scalar, shortened, when
 
 Event = Mapping[str, Any]
 
@@ -91,6 +91,9 @@ def _what(data: Any) -> str:
     entries = data.get("entries")
     if isinstance(entries, Sequence) and entries and isinstance(entries[-1], Mapping):
         return one_line(str(entries[-1].get("message", "")))
+    messages = data.get("messages")
+    if isinstance(messages, Sequence) and messages and not isinstance(messages, str):
+        return counted(len(messages), "message")
     for name in _TELLING:
         if data.get(name):
             value = data[name]

@@ -254,6 +254,7 @@ def test_events_follows_from_where_it_was_told(serve: Serve, capsys: Captured, m
         (fact(1, "task.logged", entries=[{"message": "a"}, {"message": "b\nc"}]), "b c"),
         (fact(1, "task.updated", priority=1, updated_at=STAMP), "priority"),
         (fact(1, "event.recorded", type="alert:lag", message="slow"), "slow"),
+        (fact(1, "session.appended", message_count=7, messages=[{"role": "user"}, {"role": "tool"}]), "2 messages"),
         ({"kind": "state:saved", "id": None, "seq": None, "ts": STAMP, "data": None}, ""),
         (fact(1, "task.failed", error={"kind": "k", "message": "m"}), "m"),
     ],
