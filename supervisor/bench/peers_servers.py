@@ -175,7 +175,8 @@ def _carried_out(argv: list[str], account: _Account, home: Path) -> None:
         extra_groups=account.groups,
     )
     if ended.returncode != 0:
-        raise Absent(f"{Path(argv[0]).name} failed: {ended.stderr[-300:].strip()}")
+        last = (ended.stderr.strip().splitlines() or [f"it ended with {ended.returncode}"])[-1]
+        raise Absent(f"{Path(argv[0]).name} failed: {last}")
 
 
 @contextlib.contextmanager

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import Final
 
 from supervisor.bench.figures import Answer, Figure
 from supervisor.bench.setting import Setting
 from supervisor.bench.subject import STANDBY, HungUp, Line, Subject, measured
 
-TIMES = 3
+TIMES: Final = 3
+
+HEALTHY_AFTER_S: Final = 0.5
+CALM_S: Final = 2 * HEALTHY_AFTER_S
+"""Between two blows: a child that has been healthy is restarted at once; what is measured is no backoff."""
+
+ENVIRONMENT: Final = {**STANDBY, "PERDURE_SUPERVISOR__HEALTHY_AFTER_S": str(HEALTHY_AFTER_S)}
 
 
 def restart(setting: Setting) -> Answer:
     """Kill the runtime, with a standby, at few and many tasks; crash actors at few."""
     few, many = setting.sizes.few, setting.sizes.many
-    with measured(setting.folder, STANDBY) as subject:
+    with measured(setting.folder, ENVIRONMENT) as subject:
         setting.say(f"restart, {few} tasks")
         subject.fill(few)
         figures = [
@@ -55,8 +62,9 @@ def _crashed_ms(subject: Subject, actor: str, number: int) -> float:
     """Crash an actor; return the time to the next answer that it takes part in."""
     with subject.line() as line, subject.line() as killer:
         _ask(line, actor, f"before-{actor}-{number}")
+        time.sleep(CALM_S)
         begun_s = time.perf_counter()
-        killer.call("actor.kill", name=actor)
+        killer.call("actor.kill", name=actor, how="crash")
         _ask(line, actor, f"after-{actor}-{number}")
         return (time.perf_counter() - begun_s) * 1000
 
@@ -70,6 +78,7 @@ def _ask(line: Line, actor: str, name: str) -> None:
 
 def _killed_ms(subject: Subject, name: str) -> float:
     """Kill the runtime with -9; return the time to the next acknowledged command."""
+    time.sleep(CALM_S)
     subject.wait_for_standby()
     begun_s = time.perf_counter()
     subject.stage.kill_runtime()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NAMES = ("throughput", "latency", "growth", "snapshot", "recovery", "restart", "memory", "session", "startup")
 """What can be asked: `questions.QUESTIONS`, which a completion must not load."""
 
+DRAWN = {"latency", "growth"}
+"""The questions that give points of the picture."""
+
 BUSY_SHARE = 0.5
 """Of the cores: a load average above it, before anything began, is somebody else's work."""
 
@@ -56,6 +59,8 @@ def bench(
     """
     from supervisor.bench.questions import asked
 
+    if plot is not None and only and not DRAWN.intersection(only):
+        raise CommandFailed("nothing of that is drawn", f"ask {' or '.join(sorted(DRAWN))} as well", Exit.USAGE)
     _disk(place)
     with tempfile.TemporaryDirectory(prefix="perdure-bench-", dir=place.resolve()) as folder:
         try:
@@ -64,12 +69,12 @@ def bench(
             raise CommandFailed(
                 f"the measurement came to no end: {error}", "again, or one question at a time with --only", Exit.FAILED
             ) from error
-    if plot is not None:
-        _draw(plot, report)
     if invocation.as_json:
         invocation.screen.json(report.as_json())
     else:
         _show(invocation, report)
+    if plot is not None:
+        _draw(plot, report)
     return Exit.FAILED if report.missing else Exit.FINE
 
 
@@ -105,7 +110,7 @@ def _draw(plot: Path, report: "Report") -> None:
     from supervisor.bench.plot import picture
 
     if not report.points:
-        raise CommandFailed("there is nothing to draw", "ask latency or growth as well", Exit.USAGE)
+        raise CommandFailed("there is nothing to draw: no figure could be told", "see the notes above", Exit.FAILED)
     try:
         plot.write_text(picture(report.points), encoding="utf-8")
     except OSError as error:
