@@ -1,4 +1,4 @@
-"""Tells how much memory the agent host needs: idle, while agents flood it with output that has no newline, and afterwards.
+"""How much memory the agent host needs: idle, while agents flood it with output that has no newline, and afterwards.
 
 `.venv/bin/python bench/host_memory.py [--agents 8] [--megabytes 1000]`. A real Perdure in a temporary directory; what
 the agents print goes the whole way, but only its first megabyte is stored (`output_bytes`), so that the disk is not

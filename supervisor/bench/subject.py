@@ -25,6 +25,9 @@ STANDBY_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.01
 QUIET_S: Final = 0.3
 """Longer than a process that imports is ever without using time."""
+SETTLED_WITHIN_S: Final = 3600.0
+"""A million task files take their time."""
+SETTLE_POLL_S: Final = 0.1
 DESCRIPTION: Final = "x" * 300
 
 
@@ -109,7 +112,7 @@ class Subject:
         return self._loaded(order_of(self.socket, "perdure", shape, self._prefix(), seconds))
 
     def fill(self, tasks: int) -> None:
-        """Create so many tasks."""
+        """Create so many tasks, and wait until their files are written."""
         if tasks > 0:
             shape = Shape(1, min(tasks, FILLING.depth)) if tasks < FILLING.connections * FILLING.depth else FILLING
             self._loaded(
@@ -122,6 +125,7 @@ class Subject:
                     requests=tasks,
                 )
             )
+            self._settle()
 
     def _prefix(self) -> str:
         self._runs += 1
@@ -131,6 +135,15 @@ class Subject:
         outcome = load(order)
         self._told.append((order.prefix, outcome.sent))
         return outcome
+
+    def _settle(self) -> None:
+        """Wait until the files behind the journal are written: what comes next is not to share the disk with them."""
+        deadline_s = time.monotonic() + SETTLED_WITHIN_S
+        with self.line() as line:
+            while (lag := line.call("runtime.health")["journal"]["lag"]) > 0:
+                if time.monotonic() > deadline_s:
+                    raise RuntimeError(f"{lag} task files were not written within {SETTLED_WITHIN_S:g} s")
+                time.sleep(SETTLE_POLL_S)
 
     def acknowledged(self) -> set[str]:
         """Return the ids of the tasks whose creation was acknowledged to the load generator."""
@@ -173,12 +186,14 @@ class Subject:
 
 @contextlib.contextmanager
 def measured(folder: Path, environment: dict[str, str] | None = None) -> Iterator[Subject]:
-    """Start a Perdure in a new directory below `folder`; clear it away whatever happens."""
+    """Start a Perdure in a new directory below `folder`; kill it and clear it away whatever happens."""
     with tempfile.TemporaryDirectory(prefix="subject-", dir=folder) as own:
         stage = Stage(Path(own), environment)
         try:
             stage.start()
             yield Subject(stage)
+            # Nobody wants what it still has to write, and whoever is measured next wants the disk.
+            stage.kill_root()
         finally:
             stage.close()
 

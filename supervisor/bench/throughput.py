@@ -13,6 +13,7 @@ import attrs
 from supervisor.bench import peers
 from supervisor.bench.figures import Answer, Figure, Point, median_ratio
 from supervisor.bench.generator import Shape, is_limit, limit_rate
+from supervisor.bench.load import Outcome
 from supervisor.bench.peers_servers import Absent, postgres, redis
 from supervisor.bench.setting import Setting
 from supervisor.bench.subject import measured
@@ -48,9 +49,8 @@ def throughput(setting: Setting) -> Answer:
     seconds = setting.sizes.run_s
     limits = dict.fromkeys((contest.shape for contest in CONTESTS), 0.0)
     with contextlib.ExitStack() as stack:
-        subject = stack.enter_context(measured(setting.folder))
         ours: dict[str, Measure] = {
-            contest.goal: lambda run_s, shape=contest.shape: subject.load(shape, run_s).rate  # type: ignore[misc]
+            contest.goal: lambda run_s, shape=contest.shape: _loaded(setting, shape, run_s).rate  # type: ignore[misc]
             for contest in CONTESTS
         }
         theirs, absent = _peers(setting.folder, stack)
@@ -63,7 +63,6 @@ def throughput(setting: Setting) -> Answer:
                 # The best of the rounds: a limit seen in a slow moment would refuse what the next moment gives.
                 setting.say(f"round {number + 1} of {setting.sizes.rounds}: the load generator's limit, {shape}")
                 limits[shape] = max(best, limit_rate(shape, seconds))
-        setting.check(subject)
     figures = [_contest(contest, rates, limits[contest.shape], absent) for contest in CONTESTS]
     figures += [_peer(name, taken) for name, taken in rates.items() if name not in ours]
     figures += [Figure(name, None, "/s", name, note=why) for name, why in absent.items()]
@@ -72,6 +71,14 @@ def throughput(setting: Setting) -> Answer:
         for shape, limit in limits.items()
     ]
     return Answer(tuple(figures))
+
+
+def _loaded(setting: Setting, shape: Shape, seconds: float) -> Outcome:
+    """Load a new Perdure: every run begins alike, and none shares the disk with what an earlier one left to do."""
+    with measured(setting.folder) as subject:
+        outcome = subject.load(shape, seconds)
+        setting.check(subject)
+        return outcome
 
 
 def _peers(folder: Path, stack: contextlib.ExitStack) -> tuple[dict[str, Measure], dict[str, str]]:
@@ -101,12 +108,15 @@ def _contest(contest: _Contest, rates: dict[str, list[float]], limit: float, abs
     taken = rates[contest.goal]
     rate = statistics.median(taken)
     if is_limit(max(taken), limit):
-        why = f"not reported: the load generator may be the limit ({limit:.0f}/s against an echo server)"
-        return Figure(contest.goal, None, "/s", peer=contest.peer, note=why)
+        return Figure(contest.goal, None, "/s", peer=contest.peer, note=_refusal(limit))
     if contest.peer in absent:
         return Figure(contest.goal, rate, "/s", peer=contest.peer, note=absent[contest.peer])
     ratio = median_ratio(taken, rates[contest.peer])
     return Figure(contest.goal, rate, "/s", ratio=ratio, peer=contest.peer)
+
+
+def _refusal(limit: float) -> str:
+    return f"not reported: the load generator may be the limit ({limit:.0f}/s against an echo server)"
 
 
 def _peer(name: str, taken: list[float]) -> Figure:
@@ -117,21 +127,18 @@ def latency(setting: Setting) -> Answer:
     """Measure percentiles and rates over the number of clients, one request in flight each; and pipelined."""
     shapes = [*(Shape(clients, 1) for clients in setting.sizes.clients), PIPELINED]
     answer = Answer()
-    with measured(setting.folder) as subject:
-        for shape in shapes:
-            setting.say(f"latency, {shape}")
-            limit = limit_rate(shape, setting.sizes.run_s)
-            outcome = subject.load(shape, setting.sizes.run_s)
-            what = f"task.create, {shape}: median latency"
-            if is_limit(outcome.rate, limit):
-                why = f"not reported: the load generator may be the limit ({limit:.0f}/s against an echo server)"
-                answer += Answer((Figure(f"latency {shape}", None, "ms", what, note=why),))
-                continue
-            tail = f"p90 {outcome.p90_ms:.2f}, p99 {outcome.p99_ms:.2f}, max {outcome.max_ms:.1f}; {outcome.rate:.0f}/s"
-            answer += Answer((Figure(f"latency {shape}", outcome.p50_ms, "ms", what, note=tail),))
-            if shape.depth == 1:
-                answer += Answer(points=_points(shape.connections, outcome.rate, outcome.p50_ms, outcome.p99_ms))
-        setting.check(subject)
+    for shape in shapes:
+        setting.say(f"latency, {shape}")
+        limit = limit_rate(shape, setting.sizes.run_s)
+        outcome = _loaded(setting, shape, setting.sizes.run_s)
+        what = f"task.create, {shape}: median latency"
+        if is_limit(outcome.rate, limit):
+            answer += Answer((Figure(f"latency {shape}", None, "ms", what, note=_refusal(limit)),))
+            continue
+        tail = f"p90 {outcome.p90_ms:.2f}, p99 {outcome.p99_ms:.2f}, max {outcome.max_ms:.1f}; {outcome.rate:.0f}/s"
+        answer += Answer((Figure(f"latency {shape}", outcome.p50_ms, "ms", what, note=tail),))
+        if shape.depth == 1:
+            answer += Answer(points=_points(shape.connections, outcome.rate, outcome.p50_ms, outcome.p99_ms))
     return answer
 
 
