@@ -31,10 +31,11 @@ test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # Each run tries something else; the seed is printed with what was tried, and `make faults SEED=…` tries it again.
+FAULTS := tests/faults tests/supervisor/chaos tests/scenario/test_chaos.py tests/scenario/test_limits_load.py
 SEED := $(or $(SEED),$(shell date +%s))
 faults: $(STAMP) ## the long forms of everything that Perdure must survive: tens of minutes
 	@echo "PERDURE_SEED=$(SEED)"
-	@PERDURE_SEED=$(SEED) $(BIN)/python -m pytest -n $(WORKERS) -m "long or not long" tests/faults $(ARGS)
+	@PERDURE_SEED=$(SEED) $(BIN)/python -m pytest -n $(WORKERS) -m "long or not long" $(FAULTS) $(ARGS)
 
 # All four run, whatever the first ones find: one visit shows everything.
 lint: $(STAMP) ## style, types and the architecture's import contracts

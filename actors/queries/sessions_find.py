@@ -61,8 +61,25 @@ def _fits(row: SessionRow, asked: ask.SessionFind) -> bool:
         return False
     if asked.text is None and asked.cwd is None and asked.outcome is None and all(word is None for word in exact):
         return True
+    if not (_may_hold_text(row, asked.text) and _may_hold_place(row, asked.cwd)):
+        return False
     session = decode_session(row.encoded)
     return all(judge(session, asked) for judge in _JUDGES)
+
+
+def _may_hold_text(row: SessionRow, text: str | None) -> bool:
+    """Whether its bytes may hold the text: decoding ten thousand rows to find one would keep everybody waiting.
+
+    Only where both are ASCII do bytes say what casefolding would, and only where JSON escapes nothing.
+    """
+    if text is None or not (text.isascii() and text.isprintable() and row.encoded.isascii()):
+        return True
+    return '"' in text or "\\" in text or text.lower().encode() in row.encoded.lower()
+
+
+def _may_hold_place(row: SessionRow, cwd: str | None) -> bool:
+    """Whether its bytes may hold the directory: however it was written there, its own name is part of it."""
+    return cwd is None or msgspec.json.encode(posixpath.basename(posixpath.normpath(cwd)))[1:-1] in row.encoded
 
 
 _JUDGES: tuple[Callable[[Session, ask.SessionFind], bool], ...] = (

@@ -32,7 +32,7 @@ from actors.storage.contract import (
     cut_of,
 )
 from actors.storage.files import Disk
-from actors.storage.health import access_problem, directory_health, listed_backups
+from actors.storage.health import FileCounts, access_problem, directory_health, listed_backups
 from actors.storage.journal import FailedTail, Journal, JournalBroken
 from actors.storage.journal_pages import JournalPages
 from actors.storage.journal_tail import supersede_tail
@@ -74,6 +74,7 @@ class DiskStore:
         self._where = Whereabouts(disk, layout, settings)
         self._pages = JournalPages(disk, layout)
         self._retention = Retention(disk, layout, stamp)
+        self._counts = FileCounts(disk, layout)
         self._journal: Journal | None = None
         self._failed: FailedTail | None = None
         """The doubtful end of a journal that broke, until it has been set aside."""
@@ -382,7 +383,7 @@ class DiskStore:
 
     def health(self) -> dict[str, Any]:
         """See `contract.Store`."""
-        return directory_health(self._disk, self._where.layout)
+        return directory_health(self._disk, self._where.layout, self._counts)
 
     # Parts
 

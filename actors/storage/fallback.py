@@ -12,6 +12,7 @@ changes nothing.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -244,7 +245,8 @@ class Fallback:
     def _copy(self, segment: Segment) -> None:
         if not is_blank(self._disk, segment.path):
             end = read_content_end(self._disk, segment.path, 0)
-            write_segment(self._disk, self._main, segment.first_seq, self._disk.read_range(segment.path, 0, end))
+            with closing(self._disk.read_range(segment.path, 0, end)) as parts:  # a full disk leaves it half read
+                write_segment(self._disk, self._main, segment.first_seq, parts)
 
     def _ids(self, base_seq: int) -> tuple[str, ...]:
         ids: dict[str, None] = {}

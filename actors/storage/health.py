@@ -4,21 +4,50 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from actors.storage.files import DIRECTORY_MODE, Disk
 from actors.storage.layout import DIRECTORIES, Layout
 from actors.storage.snapshot_form import read_head
 
+CHEAP_S: Final = 0.02
+"""A count that takes no longer is made whenever somebody asks."""
 
-def directory_health(disk: Disk, layout: Layout) -> dict[str, Any]:
+COUNTING_SHARE: Final = 0.02
+"""What takes longer may take so much of the time, however often somebody asks: it holds up the writing of files."""
+
+
+class FileCounts:
+    """How many files of each kind there are, and how big; in a large directory as of some seconds ago."""
+
+    def __init__(self, disk: Disk, layout: Layout, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._disk = disk
+        self._layout = layout
+        self._now_s = now_s
+        self._counted: dict[str, dict[str, int]] = {}
+        self._at_s = -inf
+        self._took_s = 0.0
+
+    def look(self) -> tuple[dict[str, dict[str, int]], float]:
+        """Return {kind: {files, bytes}} as `files_by_kind` does, and how many seconds old that is."""
+        now_s = self._now_s()
+        if self._took_s <= CHEAP_S or now_s - self._at_s >= self._took_s / COUNTING_SHARE:
+            self._counted = files_by_kind(self._disk, self._layout)
+            self._at_s, self._took_s = self._now_s(), self._now_s() - now_s
+        return self._counted, max(0.0, self._now_s() - self._at_s)
+
+
+def directory_health(disk: Disk, layout: Layout, counts: FileCounts) -> dict[str, Any]:
     """Return what `health` shows of the directory. Raises OSError only for a disk that cannot even be asked."""
     if not disk.exists(layout.root):
         return {"state_dir_exists": False, "writeable": False}
     segments = layout.segments(disk)
     head = read_head(disk, layout.state)
+    files, age_s = counts.look()
     return {
         "state_dir_exists": True,
         "writeable": disk.is_writable(layout.root),
@@ -28,7 +57,8 @@ def directory_health(disk: Disk, layout: Layout) -> dict[str, Any]:
         "quarantine_count": len(_names(disk, layout.quarantine)),
         "journal_segments": len(segments),
         "journal_bytes": sum(_size(disk, segment.path) for segment in segments),
-        "files": files_by_kind(disk, layout),
+        "files": files,
+        "files_counted_age_s": round(age_s, 3),
     }
 
 

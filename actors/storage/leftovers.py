@@ -1,6 +1,7 @@
 """What `perdure clean` may remove: stray temporaries, and what lies in quarantine and in the archive for long.
 
-Looking changes nothing. The copy from before a migration is never among them: it is the way back.
+Looking changes nothing. A quarantine that puts a loss on record stays, and so does the copy from before a migration: it
+is the way back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from attrs import frozen
 
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
+from actors.storage.quarantine import REPORT
+from actors.storage.quarantine_reports import read_report
 from actors.storage.settings import DAY_S
 from actors.storage.trees import remove_tree
 
@@ -42,12 +45,18 @@ def find_leftovers(
     """Return what is older than so many days; of the archive nothing when `archive_days` is None."""
     found = [_leftover(disk, path, "temporary", now_s) for path in layout.temporaries(disk)]
     pieces = [layout.quarantine / name for name in _names(disk, layout.quarantine)]
-    quarantined = [_leftover(disk, path, "quarantine", now_s) for path in pieces]
+    quarantined = [_leftover(disk, path, "quarantine", now_s) for path in pieces if not _is_on_record(disk, path)]
     found += [one for one in quarantined if one.age_s > quarantine_days * DAY_S]
     if archive_days is not None:
         archived = [_leftover(disk, path, "archive", now_s) for path in _archived(disk, layout)]
         found += [one for one in archived if one.age_s > archive_days * DAY_S]
     return found
+
+
+def _is_on_record(disk: Disk, directory: Path) -> bool:
+    """Whether its report is the record of a loss: without it the loss would be found again, as if it were new."""
+    report = read_report(disk, directory / REPORT)
+    return isinstance(report, dict) and bool(report.get("lost"))
 
 
 def remove_leftover(disk: Disk, leftover: Leftover) -> None:

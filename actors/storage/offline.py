@@ -93,7 +93,12 @@ def rebuild(
 
 
 def migrate(
-    path: Path, *, dry_run: bool = False, settings: StorageSettings | None = None, limits: Limits | None = None
+    path: Path,
+    *,
+    dry_run: bool = False,
+    settings: StorageSettings | None = None,
+    limits: Limits | None = None,
+    told: Told | None = None,
 ) -> dict[str, Any]:
     """Make a directory of version 1 one of version 2; {from, to, source, tasks, …, problems, notes, migrated}."""
     disk, layout = Disk(), Layout(path)
@@ -103,7 +108,7 @@ def migrate(
         return {"migrated": False, "notes": ["there is no state of version 1 here: nothing to do"]}
     if dry_run:
         return {**plan(disk, layout, stamp=_now()).as_mapping(), "migrated": False}
-    with locked(disk, layout, "migrate", _now()), recovered_store(path, settings, limits) as (_, recovered):
+    with locked(disk, layout, "migrate", _now()), recovered_store(path, settings, limits, Work(told)) as (_, recovered):
         return {**(recovered.report["migration"] or {}), "migrated": True}
 
 
@@ -124,6 +129,8 @@ def clean(
     archive_days: float | None = None,
     tasks_days: float | None = None,
     settings: StorageSettings | None = None,
+    limits: Limits | None = None,
+    told: Told | None = None,
 ) -> dict[str, Any]:
     """Remove leftovers: {leftovers: [{file, kind, bytes, age_s}…], tasks: [ids], removed: whether it was done}.
 
@@ -133,9 +140,11 @@ def clean(
     disk, layout = Disk(), Layout(path)
     refuse_foreign(disk, layout)
     refuse_unfinished_rollback(disk, layout)
-    if classify(disk, layout) in (Standing.MISSING, Standing.EMPTY):
+    if classify(disk, layout) is not Standing.OURS:
         return {"leftovers": [], "tasks": [], "removed": False}
     with locked(disk, layout, "clean", _now()):
+        work = Work(told)
+        work.begin("looking")
         found = find_leftovers(disk, layout, time.time(), quarantine_days=quarantine_days, archive_days=archive_days)
         tasks: list[str] = []
         if tasks_days is not None:
@@ -143,10 +152,12 @@ def clean(
             if dry_run:
                 tasks = finished_tasks(read_tables(disk, layout), before)
             else:
-                with recovered_store(path, settings, None) as (store, recovered):
+                with recovered_store(path, settings, limits, work) as (store, recovered):
                     tasks = archive_tasks(store, recovered, finished_tasks(recovered.tables, before), _now())
         if not dry_run:
+            work.begin("removing", len(found))
             for leftover in found:
+                work.step()
                 if disk.exists(leftover.path):  # opening the store has removed temporaries
                     remove_leftover(disk, leftover)
         return {

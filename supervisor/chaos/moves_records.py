@@ -11,7 +11,7 @@ BATCH: Final = 3
 """Tasks that one `batch.apply` makes."""
 SESSIONS_MAX: Final = 4
 """Open sessions of one client."""
-AGENT_S: Final = (0.2, 1.5)
+AGENT_S: Final = (0.5, 3.0)
 """How long an agent works."""
 STOP_GRACE_S: Final = 1.0
 

@@ -22,6 +22,7 @@ RUN_STATUSES: Final = (
 )
 SESSION_STATUSES: Final = ("open", "closed")
 SESSION_OUTCOMES: Final = ("open", "done", "blocked", "abandoned", "merged", "superseded")
+SESSION_ACTIVITIES: Final = ("active", "idle", "archived")
 SESSION_ORDERS: Final = ("last_accessed", "created", "title")
 """As `actors.messages` declares them; a test holds them equal, because importing them costs more than a command may."""
 

@@ -9,6 +9,7 @@ from supervisor.cli.faults import Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.offline_work import Works, agreed, working_offline
+from supervisor.cli.progress import progress
 from supervisor.cli.words import counted
 
 DAYS = click.FloatRange(0)
@@ -27,7 +28,8 @@ def clean(invocation: Invocation, dry_run: bool, yes: bool, **days: float | None
     Remove leftovers; only while nothing runs.
 
     Leftovers are files that a crash left under temporary names and what has lain in quarantine/ for long; with
-    --archive-days also what has lain in archive/. They are listed first, and on a terminal it is asked.
+    --archive-days also what has lain in archive/; with --tasks-days finished tasks move to archive/. They are listed
+    first, and on a terminal it is asked; without a terminal it needs --yes.
     """
     with working_offline(invocation) as works:
         found = _clean(works, days, dry_run=True)
@@ -35,7 +37,7 @@ def clean(invocation: Invocation, dry_run: bool, yes: bool, **days: float | None
             invocation.screen.show(*state_view.leftovers(found))
         number = len(found["leftovers"]) + len(found["tasks"])
         if not dry_run and number:
-            if not agreed(f"Remove {counted(number, 'leftover')}?", yes=yes, ask=click.confirm):
+            if not agreed(f"Remove {counted(number, 'leftover')}?", yes=yes, ask=click.confirm, needs_yes=True):
                 invocation.screen.say("Nothing was changed.")
                 return Exit.FAILED
             found = _clean(works, days, dry_run=False)
@@ -49,11 +51,14 @@ def clean(invocation: Invocation, dry_run: bool, yes: bool, **days: float | None
 def _clean(works: Works, days: dict[str, float | None], *, dry_run: bool) -> dict[str, Any]:
     from actors.storage.offline import clean as clean_offline
 
-    return clean_offline(
-        works.path,
-        dry_run=dry_run,
-        quarantine_days=days["days"] or 0.0,
-        archive_days=days["archive_days"],
-        tasks_days=days["tasks_days"],
-        settings=works.settings,
-    )
+    with progress() as told:
+        return clean_offline(
+            works.path,
+            dry_run=dry_run,
+            quarantine_days=days["days"] or 0.0,
+            archive_days=days["archive_days"],
+            tasks_days=days["tasks_days"],
+            settings=works.settings,
+            limits=works.limits,
+            told=told,
+        )

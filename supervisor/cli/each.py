@@ -34,7 +34,7 @@ def do_each(
     with runtime(invocation) as perdure:
         for id_ in ids:
             try:
-                answers.append(do_with_id(perdure, noun, id_, partial(doing, perdure)))
+                answers.append(_do(invocation, perdure, noun, id_, doing))
             except (PerdureError, CommandFailed) as error:
                 if len(ids) == 1:
                     raise
@@ -47,3 +47,13 @@ def do_each(
     if invocation.as_json:
         invocation.screen.json(answers[0] if len(ids) == 1 else answers)
     return failures[0] if failures else 0
+
+
+def _do(invocation: Invocation, perdure: Runtime, noun: str, text: str, doing: Doing) -> Mapping[str, Any]:
+    """Do it to whom `text` names: sessions have more names than others."""
+    if noun != "session":
+        return do_with_id(perdure, noun, text, partial(doing, perdure))
+
+    from supervisor.cli.session_names import named_session
+
+    return doing(perdure, named_session(perdure, invocation.state_path, text))

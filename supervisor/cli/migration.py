@@ -7,6 +7,7 @@ from supervisor.cli.faults import Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.offline_work import agreed, working_offline
+from supervisor.cli.progress import progress
 
 
 @command("migrate", example="perdure migrate --dry-run", data=True)
@@ -19,8 +20,8 @@ def migrate(invocation: Invocation, dry_run: bool) -> None:  # noqa: FBT001  cli
     """
     from actors.storage.offline import migrate as migrate_offline
 
-    with working_offline(invocation) as works:
-        report = migrate_offline(works.path, dry_run=dry_run, settings=works.settings, limits=works.limits)
+    with working_offline(invocation) as works, progress() as told:
+        report = migrate_offline(works.path, dry_run=dry_run, settings=works.settings, limits=works.limits, told=told)
     if invocation.as_json:
         invocation.screen.json(report)
     else:

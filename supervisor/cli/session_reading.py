@@ -1,7 +1,7 @@
 """`perdure session list|show|tail`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,28 +9,29 @@ from typing import Any
 import click
 
 from supervisor.cli import session_view
-from supervisor.cli.choices import SESSION_ORDERS, SESSION_STATUSES, one_of, session_id
+from supervisor.cli.choices import SESSION_ACTIVITIES, SESSION_ORDERS, SESSION_STATUSES, one_of
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
+from supervisor.cli.last_list import remember
 from supervisor.cli.reach import PAGE_ROWS, ROWS_SHOWN, Runtime, follow, listing, runtime
-from supervisor.cli.short_ids import do_with_id
-
-id_argument = click.argument("id", metavar="ID", shell_complete=session_id)
+from supervisor.cli.session_names import id_argument, last_option, named_session, one_of_them
 
 
 @command("list", example="perdure session list --directory . --status open", data=True)
 @click.option("--directory", metavar="DIR", help="Only sessions that work in this directory.")
 @click.option("--status", type=one_of(*SESSION_STATUSES), help="Only open or only closed ones.")
+@click.option("--activity", type=one_of(*SESSION_ACTIVITIES), help="Only those that a sweep labelled so.")
 @click.option("--order", type=one_of(*SESSION_ORDERS), help="What comes first (default: last_accessed).")
 @click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 def list_(invocation: Invocation, directory: str | None, limit: int, everything: bool, **filters: str | None) -> None:  # noqa: FBT001  click gives flags so
-    """List sessions, the most recently used first."""
+    """List sessions, the most recently used first; the numbers stand for their ids until the next list."""
     given = {name: value for name, value in filters.items() if value is not None}
     if directory is not None:
         given["working_directory"] = str(Path(directory).expanduser().absolute())
     with runtime(invocation) as perdure:
         found = listing(perdure, "session.list", "sessions", given, None if everything else limit)
+    remember(invocation.state_path, [row["id"] for row in found.rows])
     if invocation.as_json:
         invocation.screen.json({"sessions": found.rows, "more": found.more})
         return
@@ -41,10 +42,12 @@ def list_(invocation: Invocation, directory: str | None, limit: int, everything:
 
 @command("show", example="perdure session show 0190163d-8694-739b-aea5-966c26f8ad91", data=True)
 @id_argument
-def show(invocation: Invocation, id: str) -> None:
+@last_option
+def show(invocation: Invocation, ids: Sequence[str], last: bool) -> None:  # noqa: FBT001  click gives flags so
     """Show what is known of one session; its messages are shown by `perdure session tail`."""
+    named = one_of_them(ids, last=last)
     with runtime(invocation) as perdure:
-        row = _get_session(perdure, id)
+        row = _get_session(invocation, perdure, named)
     if invocation.as_json:
         invocation.screen.json(row)
     else:
@@ -57,15 +60,23 @@ def show(invocation: Invocation, id: str) -> None:
     "-n", "--lines", "count", type=click.IntRange(0), default=10, show_default=True, help="How many messages."
 )
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on showing messages as they come, until Ctrl-C.")
-def tail(invocation: Invocation, id: str, count: int, following: bool) -> None:  # noqa: FBT001  click gives flags so
+@last_option
+def tail(
+    invocation: Invocation,
+    ids: Sequence[str],
+    count: int,
+    following: bool,  # noqa: FBT001  click gives flags so
+    last: bool,  # noqa: FBT001
+) -> None:
     """
     Show a session's last messages; -f follows.
 
     With --json each message is one line.
     """
+    named = one_of_them(ids, last=last)
     with runtime(invocation) as perdure:
         begun = perdure.call("runtime.ping")["seq"] if following else None
-        row = _get_session(perdure, id)
+        row = _get_session(invocation, perdure, named)
         seen = max(0, row["message_count"] - count)
         seen = _show_after(invocation, perdure, row["id"], seen)
         if not following:
@@ -89,8 +100,8 @@ def _show_after(invocation: Invocation, perdure: Runtime, id_: str, after: int) 
     return after
 
 
-def _get_session(perdure: Runtime, text: str) -> Any:
-    return do_with_id(perdure, "session", text, lambda id_: perdure.call("session.get", id=id_))
+def _get_session(invocation: Invocation, perdure: Runtime, text: str) -> Any:
+    return perdure.call("session.get", id=named_session(perdure, invocation.state_path, text))
 
 
 def _pages(perdure: Runtime, id_: str, after: int) -> Iterator[list[dict[str, Any]]]:

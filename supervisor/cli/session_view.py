@@ -1,12 +1,12 @@
 """How sessions and their messages look. Pure functions from what the runtime answered."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BUSY, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table, facts
-from supervisor.cli.words import age, ago, local_time, one_line, prose, scalar
+from supervisor.cli.words import age, ago, local_time, one_line, prose, scalar, shortened
 
 Session = Mapping[str, Any]
 
@@ -37,6 +37,7 @@ _SHOWN: Final = (
 def listed(sessions: Sequence[Session], now: datetime) -> Table:
     """The list: a row per session."""
     columns = (
+        Column("#", right=True),
         Column("ID", ids=True),
         Column("STATUS"),
         Column("USED", right=True),
@@ -46,6 +47,7 @@ def listed(sessions: Sequence[Session], now: datetime) -> Table:
     )
     rows = [
         (
+            Cell(str(number), FAINT),
             Cell(scalar(session.get("id")), STRONG),
             Cell(_ended(session), _STYLES.get(str(session.get("status")), PLAIN)),
             Cell(age(session.get("last_accessed_at"), now), FAINT),
@@ -53,9 +55,39 @@ def listed(sessions: Sequence[Session], now: datetime) -> Table:
             Cell(scalar(session.get("model"))),
             Cell(one_line(str(session.get("title", "")))),
         )
-        for session in sessions
+        for number, session in enumerate(sessions, 1)
     ]
     return Table(columns, rows, empty="No sessions.")
+
+
+def drawn(roots: Sequence[Mapping[str, Any]], now: datetime) -> Table:
+    """The forest: a row per session, each below the one that it descends from."""
+    columns = (Column("SESSION"), Column("USED", right=True), Column("STATUS"), Column("TITLE", elastic=True))
+    rows = [row for node in roots for row in _branches(node, now, "", "")]
+    return Table(columns, rows, empty="No sessions.")
+
+
+def _branches(node: Mapping[str, Any], now: datetime, before: str, below: str) -> Iterator[tuple[Cell, ...]]:
+    """This session's row, drawn behind `before`, and the rows below it, behind `below`."""
+    session = node["session"]
+    name = session.get("alias") or shortened(str(session.get("id")))
+    yield (
+        Cell(before + one_line(str(name)), STRONG),
+        Cell(age(session.get("last_accessed_at"), now), FAINT),
+        Cell(_ended(session), _STYLES.get(str(session.get("status")), PLAIN)),
+        Cell(one_line(str(session.get("title", "")))),
+    )
+    *others, last = node["children"] or [None]
+    for child in others:
+        yield from _branches(child, now, f"{below}├─ ", f"{below}│  ")
+    if last is not None:
+        yield from _branches(last, now, f"{below}└─ ", f"{below}   ")
+
+
+def swept(changed: Sequence[Mapping[str, Any]]) -> Table:
+    """What a sweep labelled."""
+    rows = [(Cell(str(one["id"]), STRONG), Cell(f"{one['from']} → {one['to']}")) for one in changed]
+    return Table((Column(), Column()), rows)
 
 
 def shown(session: Session, now: datetime) -> Table:

@@ -4,7 +4,7 @@ Ids that a person can read and type: the last characters instead of all 41.
 Generated ids are UUIDs of version 7: what begins them is the time, alike in all of an hour; what ends them is random.
 So a narrow terminal shows `…dd81af3386d6`, and a command takes that, or its last six characters and more, wherever it
 takes an id. An id that is there as it was written is always the one that is meant. Programs get and should give
-whole ids.
+whole ids. Sessions have more names: `session_names`.
 """
 
 import re
@@ -22,7 +22,6 @@ _SHORT: Final = re.compile(r"(?P<mark>…|\.{2,3})?(?P<ending>[0-9a-f]{6,12})")
 _LISTS: Final = {
     "task": ("task.list", "tasks"),
     "run": ("run.list", "runs"),
-    "session": ("session.list", "sessions"),
 }
 """Nouns whose ids are generated; whatever else is named has the name that somebody gave it."""
 
@@ -41,8 +40,6 @@ def do_with_id(perdure: Runtime, noun: str, text: str, do: Callable[[str], T]) -
 
     from actors.model.errors import InvalidParams, NotFound
 
-    if noun == "session":  # deleting one that is not there is no error there: it must be looked up before
-        return do(_the_one(perdure, noun, short["ending"]) or text)
     try:
         return do(text)
     except (NotFound, InvalidParams):

@@ -10,6 +10,7 @@ from supervisor.cli.faults import Exit
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.paper import Table
 from supervisor.cli.screen import laid_out
+from supervisor.cli.sight import look, tables
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +24,6 @@ def watch_status(invocation: Invocation) -> int:
     if invocation.as_json or not invocation.screen.is_terminal:
         raise click.UsageError("--watch draws on a terminal; use `perdure status --json` again and again instead")
     from rich.live import Live
-
-    from supervisor.cli.status import look, tables
 
     console = invocation.screen.console()
     try:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import attrs
 
 from supervisor.config import services, tools
+from supervisor.config.environment import CONFIG_VARIABLE, dotenv_values
 from supervisor.config.errors import ConfigError, Violation
 from supervisor.config.schema import KEYS, NAMED, ORDER, SECTIONS, Config
 from supervisor.config.sources import (
@@ -25,7 +26,6 @@ from supervisor.config.sources import (
     from_options,
     from_tables,
 )
-from supervisor.config.state_path import CONFIG_VARIABLE, dotenv_values
 from supervisor.config.tables import merged
 from supervisor.masking import mask
 

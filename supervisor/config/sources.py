@@ -13,9 +13,9 @@ from typing import Any
 
 import attrs
 
+from supervisor.config.environment import PREFIX, SEPARATOR, SHORT_NAMES, dotenv_values
 from supervisor.config.errors import Violation
 from supervisor.config.schema import KEYS, NAMED, SECTIONS, Key
-from supervisor.config.state_path import PREFIX, SEPARATOR, SHORT_NAMES, dotenv_values
 from supervisor.config.values import Unfit, checked, read
 
 NEAREST_CUTOFF = 0.6

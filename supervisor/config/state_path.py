@@ -9,17 +9,10 @@ is imported only where a configuration file is in play. What is not looked at is
 from collections.abc import Mapping
 from pathlib import Path
 
+from supervisor.config.environment import CONFIG_VARIABLE, dotenv_values
+
 DEFAULT_STATE_PATH = "coding-agent-state"
 """A test holds it equal to `state.path` of the schema and of `default.toml`."""
-
-PREFIX = "PERDURE_"
-SEPARATOR = "__"
-
-CONFIG_VARIABLE = "PERDURE_CONFIG"
-"""Names the configuration file where `--config` does not."""
-
-SHORT_NAMES: Mapping[str, str] = {"STATE_PATH": "state.path", "DEBUG": "log.debug"}
-"""Names that are not made of section and key: the one that the first users know, and every debugger's own."""
 
 _PATH_NAMES = ("PERDURE_STATE__PATH", "STATE_PATH")
 
@@ -46,27 +39,6 @@ def quick_state_path(
 
         return load(config_path, environ=environ, cwd=cwd).state.path
     return cwd / DEFAULT_STATE_PATH
-
-
-def dotenv_values(path: Path) -> Mapping[str, str]:
-    """
-    The variables that a `.env` file sets; empty when there is no such file.
-
-    Names without a value are left out, `${NAME}` is replaced from the file and the environment. The parser is imported
-    only when there is something to parse. Raises OSError, UnicodeDecodeError.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
-        return {}
-    if not any(name in text for name in (PREFIX, *SHORT_NAMES)):
-        return {}
-    import io  # noqa: PLC0415 - as said
-
-    import dotenv  # noqa: PLC0415 - as said
-
-    parsed = dotenv.dotenv_values(stream=io.StringIO(text))
-    return {name: value for name, value in parsed.items() if value is not None}
 
 
 def _dotenv_or_refuse(path: Path) -> Mapping[str, str]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from actors.messages.request import Done, Outcome, Request
-from actors.model.errors import Internal, PerdureError, ShuttingDown
+from actors.model.errors import Internal, Overloaded, PerdureError, ShuttingDown
 from supervisor.gateway.connection import Connection
 from supervisor.gateway.limits import Limits
 from supervisor.gateway.observer import OK, UNKNOWN, Observer
@@ -24,6 +25,9 @@ from supervisor.gateway.pending import NO_METHOD, BatchReplies, Pending
 from supervisor.wire import jsonrpc, strict_json
 from supervisor.wire.jsonrpc import Call, Malformed
 from supervisor.wire.validation import digest, method_named, take_key, validate
+
+RETRY_AFTER_S: Final = 0.5
+"""Those who do not read are cut off soon; then there is room."""
 
 CrashReport = Callable[[str, BaseException], None]
 """Told of an error that nobody foresaw: its crash id and the exception."""
@@ -53,6 +57,10 @@ class Dispatch:
         self._observer = observer
         self._crashed = crashed
         self._stopping: str | None = None
+        self._counted_bytes = 0
+        self._fresh_bytes = 0
+        """Of answers since the connections were counted last."""
+        self._connections = 0
         # Unique over process lives: the journal keeps it, and a restarted writer looks for it.
         self._ref_prefix = secrets.token_hex(5)
         self._ref_number = 0
@@ -192,13 +200,36 @@ class Dispatch:
         connection.in_flight -= 1
         connection.in_flight_bytes -= pending.size_bytes
         self.outbox.came_back(pending)
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) and not self._affords(pending, len(outcome.result)):
+            pending.fail(Overloaded("answers that are not read take all the room", retry_after_s=RETRY_AFTER_S))
+            self._observe(pending, Overloaded.kind)
+        elif isinstance(outcome, Done):
             pending.succeed(outcome.result)
             self._observe(pending, OK)
         else:
             pending.fail(outcome.error)
             self._observe(pending, outcome.error.kind)
         self.touch(connection)
+
+    def counted(self, held_bytes: int, connections: int) -> None:
+        """Take note of how much so many connections hold; what is answered from now on comes on top of it."""
+        self._counted_bytes = held_bytes
+        self._fresh_bytes = 0
+        self._connections = connections
+
+    def _affords(self, pending: Pending, size_bytes: int) -> bool:
+        """Whether there is room for an answer: a short question may have a long one, and a thousand wait for theirs.
+
+        Beyond the budget each connection has its fair share. A command that took effect is answered in any case.
+        """
+        if pending.row.mutates or pending.row.subscribes:
+            return True
+        if self._counted_bytes + self._fresh_bytes + size_bytes > self.limits.memory_bytes_max:
+            share_bytes = self.limits.fair_share_bytes(self._connections)
+            if pending.connection.unsent_bytes + size_bytes > share_bytes:
+                return False
+        self._fresh_bytes += size_bytes
+        return True
 
     def touch(self, connection: Connection) -> None:
         """Note that the connection has something to send, or may go on."""

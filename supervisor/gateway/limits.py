@@ -31,7 +31,8 @@ class Limits:
     notify_unsent_bytes_max: int = 8 * MIB
     """Above this a connection gets no notifications: replies must keep room."""
     memory_bytes_max: int = 256 * MIB
-    """What all connections hold together; above it those that hold more than a fair share are not read."""
+    """What all connections hold together; above it those that hold more than a fair share are not read, and their
+    queries are answered with `overloaded`."""
 
     def fair_share_bytes(self, connections: int) -> int:
         """Return what one of so many connections may hold while the budget is used up.

@@ -205,6 +205,7 @@ class Pump:
         if self._hoarders and self.held_bytes <= self._limits.memory_bytes_max:
             for connection in list(self._hoarders):
                 self.settle(connection)
+        self._dispatch.counted(self.held_bytes, len(self.peers))
 
     def expire(self, now: float) -> None:
         """Look at the clock: end those that leave a line half said for too long; try the listener again."""

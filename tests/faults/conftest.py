@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.interposer import Action, Call, Fault, Seen, forget_library, library
+from tests.kit.interposer_forks import Keeper
 from tests.kit.interposer_order import is_segment
-from tests.kit.interposer_trial import Keeper
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 
 from actors.messages.records import EventList
 from actors.messages.runtime import StateSave
 from actors.messages.tasks import TaskCreate, TaskGet, TaskList
+from actors.model.room import Room
+from actors.storage.contract import NoRoom
+from actors.storage.disk_store import DiskStore
 from supervisor.config.schema import Config
 from supervisor.root.control import Refused
 from supervisor.tree.chaos import Harm
@@ -312,6 +317,31 @@ async def test_a_state_directory_without_room_leaves_for_the_fallback_before_it_
         await running.ask(TaskCreate(description="x", id="two"))
         await back(running)
         assert await ids(running) == {"one", "two"}
+
+
+async def test_what_was_decided_on_a_command_that_was_refused_is_decided_again_on_the_other_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def no_room(_store: DiskStore) -> None:
+        monkeypatch.undo()
+        reached.set()
+        assert go_on.wait(60)
+        raise NoRoom(Room(free_bytes=1, reserve_bytes=2))
+
+    async with running_runtime(tmp_path, config=with_fallback(tmp_path)) as running:
+        monkeypatch.setattr(DiskStore, "_check_room", no_room)
+        first = running.send(TaskCreate(description="x", id="first"))
+        await running.until(reached.is_set)
+        running.disk.free_bytes = MIB
+        second = running.send(TaskCreate(description="x", id="second", depends_on=("first",)))
+        await running.until(lambda: running.assembly.mailboxes["writer"].depth == 1)
+        go_on.set()
+        assert await first.kind() == "read_only"
+        assert await second.kind() == "invalid_params", "what it depends on is not there"
+        assert running.assembly.ledger.beside is not None
+        assert await ids(running) == set()
 
 
 async def test_a_real_disk_that_is_full_is_left_for_the_fallback_and_taken_up_again(tmp_path: Path) -> None:

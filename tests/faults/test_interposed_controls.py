@@ -18,9 +18,9 @@ from typing import Any, Final
 import pytest
 
 from tests.kit.interposer import ON_DISK, Action, Call, Fault, Interposer, Seen
+from tests.kit.interposer_forks import CHECKOUT, Keeper, attempt
 from tests.kit.interposer_mutants import MUTANTS
 from tests.kit.interposer_order import is_segment
-from tests.kit.interposer_trial import CHECKOUT, Keeper, attempt
 from tests.kit.interposer_workload import SAMPLE_V1
 from tests.kit.oracle import Broken, Oracle, Visible, steps_of
 

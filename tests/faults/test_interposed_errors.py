@@ -20,9 +20,10 @@ import pytest
 
 from supervisor.client import Client
 from tests.kit.interposer import CARRYING, ON_DISK, Action, Call, Fault, Seen
+from tests.kit.interposer_forks import Keeper, attempt
 from tests.kit.interposer_order import is_segment, used_after_failed_sync
 from tests.kit.interposer_sample import ONLY, every, sample
-from tests.kit.interposer_trial import Keeper, Trial, attempt
+from tests.kit.interposer_trial import Trial
 from tests.kit.oracle import Step, steps_of
 from tests.kit.perdure import eventually
 from tests.kit.powerloss import scratch

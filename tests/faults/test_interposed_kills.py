@@ -13,8 +13,8 @@ from random import Random
 import pytest
 
 from tests.kit.interposer import CARRYING, Action, Call, Fault, Seen
+from tests.kit.interposer_forks import Keeper, attempt
 from tests.kit.interposer_sample import IN_PORTIONS, ONLY, every, portion, sample
-from tests.kit.interposer_trial import Keeper, attempt
 from tests.kit.interposer_workload import WORKLOAD
 from tests.kit.oracle import steps_of
 from tests.kit.oracle_disk import recover

@@ -14,9 +14,8 @@ from attrs import define
 from actors.model.errors import IncompatibleVersion
 from tests.kit import tally
 from tests.kit.interposer import Action, Fault, Interposer, Seen
-from tests.kit.interposer_keeper import OFFLINE
+from tests.kit.interposer_forks import Keeper
 from tests.kit.interposer_sample import IN_PORTIONS, portion
-from tests.kit.interposer_trial import Keeper
 from tests.kit.interposer_workload import SAMPLE_V1, migrated
 from tests.kit.oracle import Visible
 from tests.kit.oracle_disk import recover
@@ -75,6 +74,15 @@ def files_of(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
+def without_revs(shown: Visible | None) -> Visible:
+    """A restore that is done again may count up once more."""
+    assert shown is not None
+    return {
+        noun: {row: {name: value for name, value in seen.items() if name != "rev"} for row, seen in rows.items()}
+        for noun, rows in shown.items()
+    }
+
+
 @contextmanager
 def bench(keeper: Keeper, original: Path, command: str) -> Iterator[Bench]:
     with scratch() as folder:
@@ -88,7 +96,7 @@ def some_of(log: list[Seen], share: int | None, command: str) -> list[Fault]:
 
 
 @pytest.mark.parametrize("share", IN_PORTIONS)
-@pytest.mark.parametrize("command", [command for command in OFFLINE if command != "rollback"])
+@pytest.mark.parametrize("command", ["doctor --repair", "rebuild", "clean"])
 def test_an_offline_command_that_is_killed_loses_nothing_and_can_be_done_again(
     keeper: Keeper, torn: Path, command: str, share: int | None
 ) -> None:
@@ -104,6 +112,26 @@ def test_an_offline_command_that_is_killed_loses_nothing_and_can_be_done_again(
             assert one.shown(one.path) == before, f"{command}, {fault}: {log[fault.at - 1]}"
             assert one.carry_out()[0] == 0
             assert one.shown(one.path) == before, f"{command} done again after {fault}: {log[fault.at - 1]}"
+
+
+@pytest.mark.parametrize("share", IN_PORTIONS)
+def test_a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for_and_can_be_done_again(
+    keeper: Keeper, torn: Path, share: int | None
+) -> None:
+    with bench(keeper, torn, "restore") as one:
+        before = one.shown(torn)
+        one.make_anew()
+        code, log = one.carry_out()
+        assert code == 0
+        after = one.shown(one.path)
+        assert after != before
+        for fault in some_of(log, share, "restore"):
+            one.make_anew()
+            assert one.carry_out(fault)[0] == -9
+            tally.count("kill points")
+            assert one.shown(one.path) in (before, after), f"{fault}: {log[fault.at - 1]}: half of it was done"
+            assert one.carry_out()[0] == 0
+            assert without_revs(one.shown(one.path)) == without_revs(after), f"done again after {fault}"
 
 
 @pytest.mark.parametrize("share", IN_PORTIONS)
@@ -127,4 +155,4 @@ def test_a_rollback_that_is_killed_leaves_all_of_one_version_or_refuses_until_it
             if not one.is_version_1_again() or found is None:
                 assert one.carry_out()[0] == 0
             assert one.is_version_1_again(), f"done again after {fault}: {log[fault.at - 1]}"
-        assert len(shown) > 1
+        assert share is not None or len(shown) > 1, "both versions, or a version and a refusal, were met"

@@ -30,12 +30,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from actors.storage import offline
+from actors.storage.restore import Moment
 from supervisor import boot
 from supervisor.root.control import (
     GaveUp,
     Hello,
     Lines,
     News,
+    Order,
     Ready,
     Refused,
     Shutdown,
@@ -110,8 +112,7 @@ class Trial:
             started_at="2026-03-01T11:59:59.000Z",
             log_level="info",
         )
-        with contextlib.suppress(BrokenPipeError):  # one that has died already is buried in a moment
-            self._control.sendall(encode(hello))
+        self._order(hello)
         self._tell("started", pid=pid)
 
     def _listen(self) -> None:
@@ -131,13 +132,17 @@ class Trial:
             case Ready(seq=seq):
                 self._tell("ready", seq=seq)
             case Shutdown():
-                self._control.sendall(encode(Stop(reason="test", grace_s=30.0)))
+                self._order(Stop(reason="test", grace_s=30.0))
             case GaveUp(message=message) | Refused(message=message):
                 self._said.append(message)
             case Stopped():
                 self._said.append("stopped")
             case _:
                 pass
+
+    def _order(self, order: Order) -> None:
+        with contextlib.suppress(ConnectionError):  # one that has died already is buried in a moment
+            self._control.sendall(encode(order))
 
     def _buried(self) -> None:
         _, status = os.waitpid(self._pid, 0)
@@ -200,9 +205,10 @@ OFFLINE: Final[dict[str, Callable[[Path], object]]] = {
     "doctor --repair": offline.repair,
     "rebuild": offline.rebuild,
     "clean": partial(offline.clean, dry_run=False, quarantine_days=0.0, archive_days=0.0),
+    "restore": partial(offline.restore, moment=Moment(seq=16), dry_run=False),
     "rollback": offline.rollback,
 }
-"""Commands that work while nothing runs."""
+"""Commands that work while nothing runs; 16 is a seq in the middle of the interposer's workload."""
 
 
 def _work(given: dict[str, Any], test: socket.socket) -> int:

@@ -1,4 +1,4 @@
-"""One trial: a directory, the runtimes that a keeper forks on it, a blocking client with a workload, faults, a check.
+"""One trial: a directory, the runtimes that live on it, a blocking client with a workload, faults, and the check.
 
 with Keeper() as keeper:
 with keeper.trial(Fault(Action.KILL_BEFORE, at=17)) as trial:
@@ -11,11 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -29,24 +26,19 @@ from supervisor.client import Client
 from supervisor.config.loading import to_wire
 from supervisor.config.schema import Config
 from tests.kit import tally
-from tests.kit.interposer import Action, Fault, Interposer, Seen, library
+from tests.kit.interposer import Action, Interposer, Seen
 from tests.kit.interposer_order import RULES
-from tests.kit.interposer_workload import CRASH_AT, SAMPLE_V1, SESSION, WORKLOAD, migrated, nothing
-from tests.kit.oracle import Broken, Oracle, Step, Visible
+from tests.kit.interposer_workload import SESSION, WORKLOAD
+from tests.kit.oracle import Broken, Oracle
 from tests.kit.oracle_disk import Surroundings, check_directory
 from tests.kit.perdure import Wire
-from tests.kit.powerloss import scratch
-from tests.kit.runtimes import config_of
 
-CHECKOUT: Final = Path(__file__).parents[2]
 WITHIN_S: Final = 60.0
 """A fail-safe for what takes milliseconds."""
 PAUSE_S: Final = 0.01
 """Before a command is sent again that was told the disk had failed."""
 MAY_BE_TOLD: Final = frozenset({"storage_failed", "read_only", "shutting_down"})
 """What a client may hear of a bad disk; it sends the command again, with the same key."""
-
-SMALL: Final[dict[str, Any]] = {"segment_bytes_max": 4096, "backups_kept": 2, "journal_keep": 0}
 
 
 @frozen
@@ -59,78 +51,6 @@ class Death:
     copy: Path | None
     """The state directory as it was then."""
     said: Sequence[str]
-
-
-@define
-class Keeper:
-    """The process from which runtimes are forked, for as many trials as one likes, one at a time."""
-
-    _process: subprocess.Popen[bytes] = field(init=False)
-    _socket: socket.socket = field(init=False)
-
-    def __enter__(self) -> Self:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.kit.interposer_keeper", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                cwd=CHECKOUT,
-                env={**os.environ, "PYTHONPATH": str(CHECKOUT), "LD_PRELOAD": str(library())},
-            )
-        self._socket = ours
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._socket.close()
-        self._process.wait(WITHIN_S)
-
-    def carry_out(self, command: str, state_path: Path, interposer: Interposer) -> int:
-        """Carry out an offline command on a directory; return its exit code, negative when a signal ended it."""
-        given = {"do": "work", "command": command, "state_path": str(state_path), "interposer": str(interposer.file)}
-        self._socket.settimeout(WITHIN_S)
-        self._socket.sendall(json.dumps(given).encode())
-        code: int = json.loads(self._socket.recv(65536))["code"]
-        return code
-
-    @contextlib.contextmanager
-    def trial(
-        self,
-        *faults: Fault,
-        steps: Sequence[Step] = WORKLOAD,
-        sample: Path | None = SAMPLE_V1,
-        crash_at: int = CRASH_AT,
-        mutant: str | None = None,
-        settings: dict[str, Any] | None = None,
-        start: Visible | None = None,
-        on: Path | None = None,
-    ) -> Iterator[Trial]:
-        """Give a trial whose first runtime is about to start on a copy of `sample`, under these faults.
-
-        `on`: a folder of the file system that the state directory is to lie on; else it is in memory.
-        """
-        with scratch() as folder:
-            counted = folder / "in"
-            counted.mkdir()
-            state_path = counted / "state"
-            if on is not None:
-                state_path = on / "state"
-            if sample is None:
-                state_path.mkdir(mode=0o700)
-            else:
-                shutil.copytree(sample, state_path)
-            interposer = Interposer(folder / "interposer", counted)
-            interposer.spoil(*faults)
-            if start is None:
-                start = nothing() if sample is None else migrated()
-            trial = Trial(folder, state_path, interposer, Oracle(steps, start), crash_at, self._socket)
-            trial.surroundings = Surroundings.planted(folder / "outside")
-            try:
-                trial.begin(config_of(state={**SMALL, **(settings or {})}), mutant)
-                yield trial
-            finally:
-                trial.end()
-                interposer.close()
 
 
 @define
@@ -334,19 +254,3 @@ class Trial:
                 self.deaths.append(Death(event["code"], event["at_s"], copy, event["said"]))
             case "over":
                 self.over = True
-
-
-def attempt(keeper: Keeper, *faults: Fault, **more: Any) -> list[str]:
-    """Carry a workload out under these faults and check everything; return what the client was told of.
-
-    Raises `Broken` when a promise is, naming the call that was spoiled.
-    """
-    with keeper.trial(*faults, **more) as trial:
-        try:
-            trial.run()
-            trial.check()
-        except Exception as error:
-            spoiled = f"{'; '.join(map(str, faults))}, first {trial.hit}" if faults else "no fault"
-            told = f"{spoiled}: {error}"
-            raise Broken(f"{told}\n(seed {tally.SEED}) {trial.last_words}") from error
-        return trial.told

@@ -33,6 +33,7 @@ class Perdure(Stage):
         folder.mkdir(exist_ok=True)
         given = {f"PERDURE_{name.upper()}": value for name, value in settings.items()}
         given["PYTHONPATH"] = str(CHECKOUT)
+        given["XDG_CACHE_HOME"] = str(folder / "cache")
         super().__init__(folder, environment=given)
         self.folder = folder
 

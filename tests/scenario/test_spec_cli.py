@@ -21,7 +21,7 @@ from tests.kit.perdure import Perdure, frame, perdure
 
 NUMBERS = itertools.count(1)
 TASK_COMMANDS = ["add", "list", "show", "log", "start", "done", "fail", "cancel", "reopen", "edit", "rm"]
-SESSION_COMMANDS = ["list", "show", "tail", "rename", "close", "rm"]
+SESSION_COMMANDS = ["list", "show", "tail", "rename", "close", "find", "tree", "sweep", "rm", "restore", "link"]
 COMMANDS = [
     *(["task", name] for name in TASK_COMMANDS),
     *(["session", name] for name in SESSION_COMMANDS),
@@ -261,6 +261,9 @@ class TestOutput:
             ["actors"],
             ["task", "list"],
             ["session", "list"],
+            ["session", "find", "x"],
+            ["session", "tree"],
+            ["session", "sweep", "--dry-run"],
             ["save"],
             ["backups"],
             ["doctor"],

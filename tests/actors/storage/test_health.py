@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from actors.storage.files import Disk
-from actors.storage.health import files_by_kind
+from actors.storage.health import CHEAP_S, COUNTING_SHARE, FileCounts, files_by_kind
 from actors.storage.layout import DIRECTORIES, Layout
 
 
@@ -39,3 +40,42 @@ def test_links_in_a_directory_are_not_followed(tmp_path: Path) -> None:
 def test_a_directory_in_which_nothing_is_yet_counts_nothing(tmp_path: Path) -> None:
     found = files_by_kind(Disk(), Layout(tmp_path / "none"))
     assert all(counted == {"files": 0, "bytes": 0} for counted in found.values())
+
+
+class SlowDisk(Disk):
+    """A disk on which every look at a file takes a while, by a clock of its own."""
+
+    def __init__(self, look_s: float) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.looks = 0
+        self._look_s = look_s
+
+    def lstat(self, path: Path) -> os.stat_result:
+        self.looks += 1
+        self.now_s += self._look_s
+        return super().lstat(path)
+
+
+def test_a_small_directory_is_counted_whenever_somebody_asks(tmp_path: Path) -> None:
+    disk = SlowDisk(0.0)
+    counts = FileCounts(disk, Layout(tmp_path), lambda: disk.now_s)
+    for number in range(1, 4):
+        write(tmp_path / "tasks" / f"{number}.json", 1)
+        assert counts.look() == (files_by_kind(disk, Layout(tmp_path)), 0.0)
+
+
+def test_a_large_one_is_counted_seldom_and_says_how_old_the_count_is(tmp_path: Path) -> None:
+    disk = SlowDisk(CHEAP_S)
+    counts = FileCounts(disk, Layout(tmp_path), lambda: disk.now_s)
+    for number in range(10):
+        write(tmp_path / "tasks" / f"{number}.json", 1)
+    first, age_s = counts.look()
+    assert (first["tasks"]["files"], age_s) == (10, 0.0)
+    looks, took_s = disk.looks, disk.now_s
+    write(tmp_path / "tasks" / "new.json", 1)
+    disk.now_s += 1.0
+    again, age_s = counts.look()
+    assert (again, age_s, disk.looks) == (first, 1.0, looks)
+    disk.now_s += took_s / COUNTING_SHARE
+    assert counts.look()[0]["tasks"]["files"] == 11

@@ -19,6 +19,7 @@ from actors.storage import offline
 from actors.storage.directory_lock import locked
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
+from actors.storage.restore import Moment
 from actors.storage.rollback import roll_back
 from supervisor.root.lock import read_lock
 from tests.kit.disks import Crash, read_tree
@@ -194,6 +195,44 @@ def test_clean_moves_finished_tasks_to_the_archive_as_the_running_perdure_does(t
     archived = tmp_path / "archive" / "tasks" / "old" / "1"
     assert json.loads((archived / "row.archived").read_bytes())["id"] == "old"
     assert (archived / "old.json").exists()
+
+
+def test_a_task_that_was_cleaned_away_comes_back_by_a_restore(tmp_path: Path) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.create("old", status="completed", completed_at="2025-01-01T00:00:00.000Z")
+    driver.stop()
+    seq = driver.tables.seq
+    before = recovered(tmp_path)[0]["rows"]["tasks"]["old"]
+    offline.clean(tmp_path, dry_run=False, tasks_days=90)
+    assert recovered(tmp_path)[0]["rows"]["tasks"] == {}
+    offline.restore(tmp_path, Moment(seq=seq), dry_run=False)
+    after = recovered(tmp_path)[0]["rows"]["tasks"]["old"]
+    assert json.loads(after) | {"rev": 1} == json.loads(before) | {"rev": 1}
+    assert offline.verify(tmp_path)["findings"] == []
+
+
+def test_the_record_of_a_loss_is_not_cleaned_away(tmp_path: Path) -> None:
+    make_history(tmp_path)
+    record = tmp_path / "quarantine" / "20260101T000000.000000Z"
+    record.mkdir(mode=0o700)
+    lost = [{"source": "logs/run_r1.stdout.log", "problem": "gone"}]
+    (record / "report.json").write_text(json.dumps({"v": 1, "stamp": record.name, "items": [], "lost": lost}))
+    assert offline.clean(tmp_path, dry_run=False, quarantine_days=-1)["leftovers"] == []
+    assert record.exists()
+
+
+def test_a_directory_of_version_1_is_not_cleaned_and_not_migrated_by_it(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    shutil.copytree(SAMPLES, root)
+    assert offline.clean(root, dry_run=False, tasks_days=0)["removed"] is False
+    assert read_tree(root) == read_tree(SAMPLES)
+
+
+def test_long_work_tells_how_far_it_is(tmp_path: Path) -> None:
+    make_history(tmp_path)
+    told: list[tuple[str, int, int | None]] = []
+    offline.verify(tmp_path, lambda what, done, total: told.append((what, done, total)))
+    assert {"names", "task files", "session files", "journal lines"} <= {what for what, _, _ in told}
 
 
 def test_the_copy_from_before_a_migration_is_never_cleaned(tmp_path: Path) -> None:

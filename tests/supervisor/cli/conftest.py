@@ -14,6 +14,7 @@ Serve = Callable[[Mapping[str, Answer]], FakeServer]
 @pytest.fixture(autouse=True)
 def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("STATE_PATH", "PERDURE_CONFIG", "DEBUG"):
         monkeypatch.delenv(name, raising=False)
 

@@ -20,3 +20,4 @@ def test_the_words_for_runs_are_those_of_the_model() -> None:
 def test_the_statuses_of_tasks_and_sessions_are_those_of_the_model() -> None:
     assert set(choices.TASK_STATUSES) == set(get_args(task.Status))
     assert set(choices.SESSION_STATUSES) == set(get_args(session.Status))
+    assert set(choices.SESSION_ACTIVITIES) == set(get_args(session.Activity))

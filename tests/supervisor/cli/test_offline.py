@@ -144,7 +144,10 @@ def test_clean_lists_first_and_removes_what_is_old(state: Path, capsys: Captured
     assert "quarantine/20260101T000000Z" in listed
     assert fresh.name not in listed
     assert leftover.exists()
-    assert run(["clean", "--json"]) == 0
+    assert run(["clean"]) == 2, "nobody was asked, and nobody said yes"
+    assert "--yes" in capsys.readouterr().err
+    assert leftover.exists()
+    assert run(["clean", "--json", "--yes"]) == 0
     assert [one["kind"] for one in json.loads(capsys.readouterr().out)["leftovers"]] == ["quarantine"]
     assert (leftover.exists(), fresh.exists()) == (False, True)
     assert run(["clean"]) == 0

@@ -39,8 +39,8 @@ def test_list_shows_a_row_per_session(serve: Serve, capsys: Captured, tmp_path: 
     asked = {"working_directory": str(tmp_path), "status": "open", "order": "title", "limit": 100}
     assert server.asked == [("session.list", asked)]
     header, first, second = capsys.readouterr().out.splitlines()
-    assert header.split() == ["ID", "STATUS", "USED", "MSGS", "MODEL", "TITLE"]
-    assert first.startswith(f"{SESSION_ID}  open ")
+    assert header.split() == ["#", "ID", "STATUS", "USED", "MSGS", "MODEL", "TITLE"]
+    assert first.startswith(f"1  {SESSION_ID}  open ")
     assert "closed (done)" in second
     assert second.endswith("日本語")
 
@@ -110,24 +110,70 @@ def _first_only(perdure: Any, after_seq: int, kinds: list[str]) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "method", "params", "told"),
     [
-        (["rename", "x", "New"], "session.rename", {"title": "New"}, "The login"),
-        (["close", "x", "--outcome", "done"], "session.close", {"outcome": "done"}, "open"),
-        (["restore", "x"], "session.restore", {}, "open"),
+        (["rename", SESSION_ID, "New"], "session.rename", {"title": "New"}, "The login"),
+        (["close", SESSION_ID, "--outcome", "done"], "session.close", {"outcome": "done"}, "open"),
+        (["restore", SESSION_ID], "session.restore", {}, "open"),
+        (["alias", SESSION_ID, "login"], "session.alias", {"alias": "login"}, "no alias"),
+        (["alias", SESSION_ID, "--none"], "session.alias", {"alias": None}, "no alias"),
+        (["parent", SESSION_ID, "--none"], "session.parent", {"parent_id": None}, "no parent"),
+        (["link", SESSION_ID, "--task", "a", "--task", "b"], "session.link", {"tasks": ["a", "b"]}, "no links"),
+        (["unlink", SESSION_ID, "--project", "p"], "session.unlink", {"projects": ["p"]}, "no links"),
     ],
 )
 def test_a_change_asks_for_it_and_tells_what_came_of_it(
     serve: Serve, capsys: Captured, arguments: list[str], method: str, params: dict[str, Any], told: str
 ) -> None:
-    server = serve({method: lambda _: session("x")})
+    server = serve({method: lambda _: session()})
     assert run(["session", *arguments]) == 0
-    assert server.asked == [(method, {"id": "x", **params})]
-    assert capsys.readouterr().out == f"x: {told}\n"
+    assert server.asked == [(method, {"id": SESSION_ID, **params})]
+    assert capsys.readouterr().out == f"{SESSION_ID}: {told}\n"
 
 
 def test_rm_tells_whether_there_was_anything(serve: Serve, capsys: Captured) -> None:
-    serve({"session.delete": lambda params: {"id": params["id"], "deleted": params["id"] == "a"}})
-    assert run(["session", "rm", "a", "b"]) == 0
-    assert capsys.readouterr().out == "a: archived\nb: was not there\n"
+    other = SESSION_ID.replace("0190", "0191")
+    serve({"session.delete": lambda params: {"id": params["id"], "deleted": params["id"] == SESSION_ID}})
+    assert run(["session", "rm", SESSION_ID, other]) == 0
+    assert capsys.readouterr().out == f"{SESSION_ID}: archived\n{other}: was not there\n"
+
+
+def test_tree_draws_who_descends_from_whom(serve: Serve, capsys: Captured) -> None:
+    def node(name: str, *children: Any) -> dict[str, Any]:
+        return {"session": session(alias=name, title=f"title of {name}"), "children": list(children)}
+
+    forest = {"roots": [node("a", node("b", node("c")), node("d")), node("e")]}
+    serve({"session.tree": lambda _: forest})
+    assert run(["session", "tree"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0].rstrip() for line in lines[1:2]] == ["a"]
+    assert [line[: line.index(" ", 3)].rstrip() for line in lines[2:5]] == ["├─ b", "│  └─", "└─ d"]
+    assert "└─ c" in lines[3]
+    assert lines[5].startswith("e ")
+
+
+def test_sweep_tells_what_it_labelled(serve: Serve, capsys: Captured) -> None:
+    changed = [{"id": SESSION_ID, "from": "active", "to": "idle"}]
+    server = serve({"session.sweep": lambda _: {"changed": changed}})
+    assert run(["session", "sweep", "--idle-days", "3", "--dry-run"]) == 0
+    assert server.asked == [("session.sweep", {"idle_days": 3.0, "dry_run": True})]
+    assert capsys.readouterr().out == f"1 session would be labelled\n{SESSION_ID}  active → idle\n"
+
+
+def test_find_asks_for_what_is_given_and_numbers_what_it_finds(serve: Serve, capsys: Captured) -> None:
+    server = serve({"session.find": lambda _: {"sessions": [session()]}, "session.get": lambda _: session()})
+    assert run(["session", "find", "login", "--task", "t1", "--branch", "main"]) == 0
+    asked = {"text": "login", "task_id": "t1", "branch": "main", "limit": 100}
+    assert server.asked == [("session.find", asked)]
+    assert SESSION_ID in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["show"], ["show", "a", "b"], ["rename", "x"], ["rename", "--last"], ["alias", SESSION_ID], ["link", SESSION_ID]],
+)
+def test_what_is_missing_is_a_mistake_of_the_command_line(serve: Serve, capsys: Captured, arguments: list[str]) -> None:
+    server = serve({})
+    assert run(["session", *arguments]) == 2
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,3 @@ def test_an_end_of_no_id_is_not_found(text: str) -> None:
     runtime = Runtime(FIRST, "fix-the-other-ffffff")
     with pytest.raises(NotFound, match="there is no task"):
         do_with_id(runtime, "task", text, runtime.get)
-
-
-def test_a_session_is_looked_up_before_anything_is_done_because_deleting_what_is_not_there_is_fine() -> None:
-    whole = "0190163d-8694-739b-aea5-966c26f8ad91"
-    deleted: list[str] = []
-    do_with_id(Runtime(whole), "session", "26f8ad91", deleted.append)
-    assert deleted == [whole]
