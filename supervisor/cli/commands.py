@@ -19,6 +19,7 @@ TABLE: Final[dict[str, Row]] = {
     "status": Row("status", "status", "Show who and what is running.", _RUNNING),
     "demo": Row("demo", "demo", "Show what Perdure does: tasks, a kill -9, everything still there.", _RUNNING),
     "chaos": Row("chaos", "chaos", "Break everything that can break, and check every promise.", _RUNNING),
+    "bench": Row("bench", "bench", "Measure how fast it is, beside what one would take instead.", _RUNNING),
     "task": Row("task", "task", "Add, list, change and finish tasks.", _WORK),
     "run": Row("run", "run", "Run a command or a tool, and print what it prints.", _WORK),
     "runs": Row("runs", "runs", "List runs, the newest first.", _WORK),
