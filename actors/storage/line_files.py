@@ -9,7 +9,7 @@ Appends are by number, so that the journal can be replayed over a file that alre
 a message whose index the file holds                nothing is written
 a message above the last index                      appended (a gap below it is remembered as missing)
 a message whose index is missing, or anything to a  the file is put together anew: its good lines and the new ones
-file with damaged lines                             in order; what was damaged is kept in quarantine
+file with damaged lines, or with another's          in order; what was damaged is kept in quarantine
 a message of a rev before the file was begun anew   nothing is written: a later rewrite has decided about it
 metadata of a rev that is not above the last        nothing is written
 ==================================================  ===============================================================
@@ -17,6 +17,7 @@ metadata of a rev that is not above the last        nothing is written
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -33,6 +34,7 @@ from actors.storage.survey import Survey
 SURVEYS_MAX: Final = 4096
 """Files whose survey is kept: 0.5 kB each, and 16 bytes for every 256 messages."""
 
+_SESSION_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PAGE_CHUNK_BYTES: Final = 1 << 16
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -68,7 +70,7 @@ class LineFiles:
         if status is None:
             return None
         if known is None or known.inode != status.inode or known.survey.size_bytes != status.size_bytes:
-            known = _Known(status.inode, Survey.of(self._files.chunks(path)))
+            known = _Known(status.inode, Survey.of(self._files.chunks(path), _owner_of(path)))
         while len(self._known) >= SURVEYS_MAX:
             del self._known[next(iter(self._known))]
         self._known[path] = known
@@ -84,7 +86,7 @@ class LineFiles:
 
         `header` (a JSON object) begins the file when it has none. `lines` are in ascending order: ValueError otherwise.
         """
-        survey = self.survey(path) or Survey()
+        survey = self.survey(path) or Survey(owner=_owner_of(path))
         fresh, fills = _choose(survey, lines)
         begins = header is not None and survey.header is None
         if not fresh and not begins:
@@ -192,10 +194,15 @@ class LineFiles:
         self.forget(path)
 
     def _good_lines(self, path: Path) -> Iterator[Line]:
-        judge = Survey()
+        judge = Survey(owner=_owner_of(path))
         for read in read_lines(self._files.chunks(path)):
             if judge.take(read) and read.kind != HEADER:
                 yield Line(read.kind, read.number, read.data)
+
+
+def _owner_of(path: Path) -> str | None:
+    """Return the id that the header of a session's file must name; files with other names may be anybody's."""
+    return path.stem if path.suffix == ".jsonl" and _SESSION_ID.fullmatch(path.stem) else None
 
 
 def _choose(survey: Survey, lines: Sequence[Line]) -> tuple[list[Line], bool]:

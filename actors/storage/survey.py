@@ -5,6 +5,7 @@ Every line falls into one of these cases, and nothing that stands in a file make
 =====================================  ============================================================================
 good, in order                         taken in
 good, but not after those before it    reported and passed over
+good, the header names another owner   the header is reported, it and all lines after it are passed over
 not believed, a good line follows      damage in the middle: reported and passed over
 not believed, to the end of the file   a torn tail, what an append that was cut short leaves: cut before the next
                                        append, and kept in quarantine
@@ -33,6 +34,8 @@ MARK_EVERY: Final = 256
 """The place of every 256th message is remembered: 16 bytes each, and a read skips at most 255 lines."""
 
 OUT_OF_ORDER: Final = "repeats or precedes a line before it"
+
+FOREIGN: Final = "the file's name is not the id in its header: all of its lines are another's"
 
 
 @frozen
@@ -76,6 +79,9 @@ class Survey:
     rejected: list[BadLine] = Factory(list)
     rejected_count: int = 0
     torn: Torn | None = None
+    owner: str | None = None
+    """The id that a header must name, None when it may name any."""
+    _is_foreign: bool = False
     _lines: int = 0
     _pending: list[BadLine] = Factory(list)
     _undescribed: int = 0
@@ -83,9 +89,9 @@ class Survey:
     _mark_offsets: array[int] = Factory(lambda: array("Q"))
 
     @classmethod
-    def of(cls, chunks: Iterable[bytes]) -> Survey:
+    def of(cls, chunks: Iterable[bytes], owner: str | None = None) -> Survey:
         """Return the survey of the file whose bytes `chunks` give."""
-        survey = cls()
+        survey = cls(owner=owner)
         for read in read_lines(chunks):
             survey.take(read)
         survey.finish()
@@ -104,6 +110,8 @@ class Survey:
         self._pending.clear()
         self._undescribed = 0
         self.end, self.ended = self.size_bytes, read.ended
+        if self._is_anothers(read):
+            return False
         if not self._is_in_order(read):
             self._reject(self._describe(read, OUT_OF_ORDER))
             return False
@@ -125,6 +133,15 @@ class Survey:
         """Return the beginning of some line at or before message `index`, at most MARK_EVERY messages before it."""
         at = bisect_right(self._mark_indexes, index) - 1
         return self._mark_offsets[at] if at >= 0 else 0
+
+    def _is_anothers(self, read: Read) -> bool:
+        """Pass over every line from a header on that names another owner; the header alone is described."""
+        if self._is_foreign:
+            self.rejected_count += 1
+        elif read.kind == HEADER and self.owner is not None and b'"id":"%b"' % self.owner.encode() not in read.data:
+            self._is_foreign = True
+            self._reject(self._describe(read, FOREIGN))
+        return self._is_foreign
 
     def _is_in_order(self, read: Read) -> bool:
         if read.kind == HEADER:

@@ -21,6 +21,7 @@ TABLE: Final[dict[str, Row]] = {
     "chaos": Row(
         "chaos", "chaos", "Break everything that can break, at seeded moments, and check every promise.", _RUNNING
     ),
+    "bench": Row("bench", "bench", "Measure how fast it is, beside the systems that one would take instead.", _RUNNING),
     "task": Row("task", "task", "Add, list, change and finish tasks.", _WORK),
     "run": Row("run", "run", "Run a command or a tool, and print what it prints.", _WORK),
     "runs": Row("runs", "runs", "List runs, the newest first.", _WORK),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-from functools import cache
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.kit.named_tests import is_there
 
 SPEC = "scenario/test_spec_sessions.py"
 RETENTION = "actors/decisions/test_sessions_retention.py"
@@ -16,6 +12,8 @@ RELATIONS = "actors/decisions/test_sessions_relations.py"
 SEEN = "actors/decisions/test_sessions_seen.py"
 IDENTITY = "actors/decisions/test_identity.py"
 RECORDS = "scenario/test_spec_records.py"
+AS_NANOCODER = "scenario/test_nanocoder_behaviours.py"
+AS_CODEXD = "scenario/test_codexd_behaviours.py"
 
 NANOCODER = {
     "a session is created with what was given": (SPEC, "test_what_was_given_is_there"),
@@ -43,6 +41,27 @@ NANOCODER = {
     "a title is trimmed": (SPEC, "test_a_title_is_trimmed"),
     "a title is not empty": (SPEC, "test_an_empty_title_is_refused"),
     "a title has at most 200 characters": (SPEC, "test_a_title_has_at_most_two_hundred_characters"),
+    "the index hides no session that has a file": (
+        AS_NANOCODER,
+        "test_the_index_never_hides_a_session_that_has_a_file",
+    ),
+    "retention archives, and what left comes back": (
+        AS_NANOCODER,
+        "test_what_is_unused_for_too_long_leaves_at_the_start_with_an_event_and_comes_back",
+    ),
+    "two processes at once lose nothing": (AS_NANOCODER, "test_two_processes_at_once_lose_nothing"),
+    "appending is constant-cost": (
+        AS_NANOCODER,
+        "test_an_append_writes_as_much_at_the_ten_thousandth_message_as_at_the_tenth",
+    ),
+    "a spoilt file is told and repaired": (
+        AS_NANOCODER,
+        "test_a_spoilt_file_is_told_and_a_repair_gives_back_what_the_journal_holds",
+    ),
+    "a file that is another session's is not read": (
+        AS_NANOCODER,
+        "test_the_file_of_another_session_under_this_name_is_never_read_as_this_ones",
+    ),
     "its directory comes in and goes out unchanged": (
         "scenario/test_import.py",
         "test_nanocoders_sessions_come_out_as_they_went_in",
@@ -54,6 +73,30 @@ NANOCODER = {
 }
 
 CODEXD = {
+    "the identity is made once": (AS_CODEXD, "test_the_identity_is_made_once_whatever_happens"),
+    "the daemon's record, and a stale start repaired": (
+        AS_CODEXD,
+        "test_the_daemon_record_says_started_then_stopped_and_a_stale_start_is_repaired",
+    ),
+    "a managed child's record": (
+        AS_CODEXD,
+        "test_a_service_has_the_record_of_a_managed_child_through_its_life",
+    ),
+    "its configured part is refreshed": (
+        AS_CODEXD,
+        "test_its_configured_part_is_refreshed_from_the_configuration_and_the_rest_kept",
+    ),
+    "a child's output is kept by stream": (AS_CODEXD, "test_what_a_child_prints_is_kept_by_stream"),
+    "recent events have a bound": (
+        AS_CODEXD,
+        "test_recent_events_have_a_bound_of_their_own_and_older_ones_are_still_listed",
+    ),
+    "no crash reuses a seq": (AS_CODEXD, "test_no_crash_reuses_a_seq"),
+    "a failing mutation stops none after it": (
+        AS_CODEXD,
+        "test_a_failing_mutation_does_not_stop_those_after_it",
+    ),
+    "nobody can change a snapshot": (AS_CODEXD, "test_a_snapshot_is_a_copy_that_nobody_can_change"),
     "sessions are upserted": ("actors/decisions/test_sessions_put.py", "test_what_is_not_told_stays_as_it_is"),
     "closing ends the turn": (
         "actors/decisions/test_sessions.py",
@@ -128,13 +171,7 @@ SESSIONS_DB = {
 }
 
 
-@cache
-def functions_in(path: str) -> frozenset[str]:
-    module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-
-
 @pytest.mark.parametrize("table", [NANOCODER, CODEXD, SESSIONS_DB], ids=["nanocoder", "codexd", "sessions-db"])
 def test_what_another_tool_does_is_shown_by_a_test_that_exists(table: dict[str, tuple[str, str]]) -> None:
-    gone = {behaviour: where for behaviour, where in table.items() if where[1] not in functions_in(where[0])}
+    gone = {behaviour: where for behaviour, where in table.items() if not is_there("::".join(where))}
     assert gone == {}

@@ -304,7 +304,8 @@ def test_descriptors_are_bounded_however_many_sessions_are_busy(tmp_path: Path) 
     parts = build(tmp_path, FaultyDisk(), open_max=8)
     for round_ in range(1, 4):
         for session_id in ids:
-            parts.sessions.append(session_id, HEADER, messages(round_, round_))
+            header = session_header(session_id, "2026-01-01T00:00:00.000Z")
+            parts.sessions.append(session_id, header, messages(round_, round_))
             held = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
             assert 1 <= sum(name.startswith(str(tmp_path)) for name in held) <= 8
     parts.sessions.sync(ids)
@@ -529,3 +530,20 @@ def test_whatever_is_flipped_every_other_message_is_kept_and_a_replay_gives_it_b
         assert set(kept) <= {text(n) for n in range(1, 7)}
         b.sessions.append(ID, HEADER, messages(1, 7))
         assert everything(b.sessions) == [text(n) for n in range(1, 8)]
+
+
+def test_the_lines_of_another_session_are_passed_over_and_go_to_quarantine(tmp_path: Path) -> None:
+    with behind(tmp_path) as b:
+        b.sessions.append(OTHER, session_header(OTHER, "2026-01-01T00:00:00.000Z"), [meta(1), *messages(1, 3)])
+        path, other = b.layout.session_file(ID), b.layout.session_file(OTHER)
+        path.write_bytes(other.read_bytes())
+        scan = b.sessions.scan(ID)
+        assert isinstance(scan, SessionScan)
+        assert (scan.header, scan.last_index, scan.rejected_count, len(scan.rejected)) == (None, 0, 5, 1)
+        assert b.sessions.read(ID, 0, 10, 1000).messages == []
+        assert b.sessions.append(ID, HEADER, [meta(1), *messages(1, 2, "own")]) == 3
+        assert everything(b.sessions) == [text(1, "own"), text(2, "own")]
+        assert everything(b.sessions, OTHER) == [text(1), text(2), text(3)]
+        scan = b.sessions.scan(ID)
+        assert isinstance(scan, SessionScan)
+        assert (scan.header, scan.rejected_count) == (HEADER, 0)

@@ -15,7 +15,6 @@ from supervisor.cli.grammar import Command, LazyGroup
 from supervisor.cli.invocation import Invocation
 
 CHECKOUT = Path(__file__).parents[3]
-NOT_YET = ("bench",)
 
 
 def every(group: LazyGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], LazyGroup, click.Command]]:
@@ -57,10 +56,6 @@ def test_help_is_shown_for_every_command(path: tuple[str, ...], group: LazyGroup
     assert done.exit_code == 0
     assert done.output.startswith(f"Usage: perdure {' '.join(path)}")
     assert "Example" in done.output or isinstance(found, LazyGroup)
-
-
-def test_what_is_not_built_has_no_command() -> None:
-    assert not set(NOT_YET) & set(perdure.list_commands(click.Context(perdure)))
 
 
 def test_the_common_options_may_stand_before_the_command_or_after_it() -> None:
