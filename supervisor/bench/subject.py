@@ -196,6 +196,16 @@ def measured(folder: Path, environment: dict[str, str] | None = None) -> Iterato
             stage.kill_root()
         finally:
             stage.close()
+            _clear_socket(stage.state_path)
+
+
+def _clear_socket(state_path: Path) -> None:
+    """Remove the socket that lies elsewhere because its path would be too long: a killed root leaves it."""
+    place = Path(socket_path(state_path))
+    if place.parent != state_path:
+        place.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()
 
 
 def _is_quiet(pid: int) -> bool:

@@ -41,6 +41,14 @@ def test_the_table_says_what_the_help_says(path: tuple[str, ...], group: LazyGro
 
 
 @pytest.mark.parametrize(("path", "group", "found"), ALL)
+def test_a_list_of_commands_has_one_line_for_each(
+    path: tuple[str, ...], group: LazyGroup, found: click.Command
+) -> None:
+    listed = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+    assert f"  {group.table[path[-1]].summary}\n" in listed
+
+
+@pytest.mark.parametrize(("path", "group", "found"), ALL)
 def test_every_command_has_the_common_options_and_an_example(
     path: tuple[str, ...], group: LazyGroup, found: click.Command
 ) -> None:
