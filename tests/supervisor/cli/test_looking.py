@@ -270,6 +270,11 @@ def test_save_tells_what_was_saved(serve: Serve, capsys: Captured) -> None:
     assert capsys.readouterr().out == "/s/state.json: seq 9, 1.2 kB, in 4ms\n"
 
 
+def test_down_where_nothing_runs_does_not_advise_to_start_it(tmp_path: Path, capsys: Captured) -> None:
+    assert run(["down", "--state-path", str(tmp_path)]) == 3
+    assert capsys.readouterr().err == f"perdure: nothing runs in {tmp_path}: there is nothing to stop\n"
+
+
 def test_down_asks_and_waits_until_the_lock_is_free(serve: Serve, capsys: Captured) -> None:
     running_here: list[FakeServer] = []
 
