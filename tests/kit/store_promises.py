@@ -126,8 +126,7 @@ class WitnessedStore(DiskStore):
     truth: Truth
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
-        assert self._journal is not None
-        self.truth.take(self._journal.next_seq, bodies)
+        self.truth.take(self._journal.current.next_seq, bodies)
         return super().commit(bodies)
 
 
