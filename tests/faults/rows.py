@@ -533,10 +533,14 @@ ROWS: Final = (
         41,
         "a model: commands, crashes, damage, restarts against a dictionary",
         (
+            "faults/test_model.py",
             "actors/model/test_agreement.py",
             *_in("scenario/test_chaos.py", "a_short_trial_keeps_every_promise_and_leaves_nothing_behind"),
         ),
-        _in("scenario/test_chaos.py", "ten_minutes_keep_every_promise"),
+        (
+            *_in("faults/test_model.py", "whatever_happens_it_holds_what_a_dictionary_holds"),
+            *_in("scenario/test_chaos.py", "ten_minutes_keep_every_promise"),
+        ),
     ),
     Row(
         42,
