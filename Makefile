@@ -31,7 +31,8 @@ test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # Each run tries something else; the seed is printed with what was tried, and `make faults SEED=…` tries it again.
-FAULTS := tests/faults tests/supervisor/chaos tests/scenario/test_chaos.py tests/scenario/test_limits_load.py
+# What it runs is what the table of cases names (python -m tests.faults.rows), and the rest of these folders.
+FAULTS = tests/faults tests/supervisor/chaos $$($(BIN)/python -m tests.faults.rows --files)
 SEED := $(or $(SEED),$(shell date +%s))
 faults: $(STAMP) ## the long forms of everything that Perdure must survive: tens of minutes
 	@echo "PERDURE_SEED=$(SEED)"

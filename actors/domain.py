@@ -10,16 +10,17 @@ decided again like any other when the writer refuses it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
 import trio
 
 from actors.decisions.decision import NOTHING, At, Decision, Handler, Rules
-from actors.kernel.actor import BEAT_EVERY_S, Context, Leaving
+from actors.kernel.actor import Context
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Letter, Mailbox
+from actors.kernel.patience import patiently
 from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from actors.messages.proposal import Expected, Forget, Proposal, Read, Settled
@@ -30,8 +31,6 @@ from actors.model.facts import Fact
 from actors.model.ids import new_id
 from actors.model.keys import Command, KeyRecord
 from actors.queries.query import Query
-
-T = TypeVar("T")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -88,7 +87,7 @@ class Domain:
         if letters and self._follows:
             await self.settled()
         if self._place.writer.room < len(letters):
-            await self.patiently(lambda: self._place.writer.room_for(len(letters)))
+            await patiently(self._context, lambda: self._place.writer.room_for(len(letters)))
         if mailbox.taken_back != taken_back:
             mailbox.postpone(len(letters))  # what came back meanwhile was sent before these
             return
@@ -201,40 +200,12 @@ class Domain:
             settled.set()
 
         self._place.mailbox.set_when_back(settled)
-        await self.patiently(lambda: self._place.writer.room_for(1))
+        await patiently(self._context, lambda: self._place.writer.room_for(1))
         method = f"{self._place.mailbox.name}.settle"
         request = Request(method, Own(lambda _draft, _at: NOTHING), heard)
         self._place.writer.offer([self._barrier(request, Done(b"null"))])
-        await self.patiently(settled.wait)
+        await patiently(self._context, settled.wait)
         self._follows = False
-
-    async def patiently(self, wait: Callable[[], Awaitable[T]]) -> T:
-        """Wait for somebody else, and beat meanwhile: who waits for a slow disk does not hang.
-
-        `wait` is called anew after every beat, so it must be something that can be waited for twice. Raises Leaving
-        when this actor is asked to stop.
-        """
-        while True:
-            with trio.move_on_after(BEAT_EVERY_S):
-                return await self._unless_stopping(wait)
-            self._context.beat()
-
-    async def _unless_stopping(self, wait: Callable[[], Awaitable[T]]) -> T:
-        """Wait for somebody who may be waiting for this actor to stop."""
-        found: list[T] = []
-        failed: list[PerdureError] = []  # raised below: a nursery would wrap it
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_end_at, self._context.stopping, nursery.cancel_scope)
-            try:
-                found.append(await wait())
-            except PerdureError as error:
-                failed.append(error)
-            nursery.cancel_scope.cancel()
-        if failed:
-            raise failed[0]
-        if found:
-            return found[0]
-        raise Leaving
 
     def _decide(self, request: Request, at: At) -> Proposal | None:
         handler = self._handlers[type(request.params)]
@@ -297,8 +268,3 @@ OWN = Handler(_decide_own, lambda _lookup, _ids: b"null")
 
 def _nobody(_outcome: Outcome) -> None:
     """Nobody waits for what an actor does by itself."""
-
-
-async def _end_at(stopping: trio.Event, scope: trio.CancelScope) -> None:
-    await stopping.wait()
-    scope.cancel()

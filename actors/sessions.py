@@ -17,6 +17,7 @@ from actors.domain import Domain, Place
 from actors.errands import Returned
 from actors.kernel.actor import Context
 from actors.kernel.mailbox import Letter
+from actors.kernel.patience import patiently
 from actors.kernel.ref import Ask
 from actors.messages.questions import ReadArchived
 from actors.messages.request import Request
@@ -100,7 +101,7 @@ class Sessions(Domain):
         await self._room()
         self._place.writer.offer([question])
         try:
-            found = await self.patiently(question.wait)
+            found = await patiently(self._context, question.wait)
         except PerdureError as error:
             self._archived = error
         else:
@@ -108,7 +109,7 @@ class Sessions(Domain):
         return self._place.mailbox.taken_back == taken_back
 
     async def _room(self) -> None:
-        await self.patiently(lambda: self._place.writer.room_for(1))
+        await patiently(self._context, lambda: self._place.writer.room_for(1))
 
 
 def _is_restore(letter: Letter) -> bool:

@@ -46,7 +46,7 @@ def main() -> None:
 
 def fill(client: Client, sessions: int, messages: int) -> None:
     """Make the sessions."""
-    chance = random.Random(1)  # noqa: S311 - words, no secrets
+    chance = random.Random(1)
     begun_s = time.monotonic()
     for number in range(sessions):
         said: list[dict[str, Any]] = [

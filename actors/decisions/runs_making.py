@@ -29,7 +29,7 @@ def queued(draft: Draft, task: Task, attempt: int, at: At, resume_id: str | None
     tool = _tool_of(task, at)
     given = brought(task)
     if tool.needs_argv and not given.argv:
-        raise InvalidParams.of("metadata.argv", f"{tool.name} runs what stands there, and there is nothing")
+        raise InvalidParams.of("metadata.argv", f"{tool.name} runs the command that stands there, and there is none")
     run_id = new_id()
     resumes = resume_id is not None and tool.resume is not None
     vendor = resume_id if resumes else (str(uuid.uuid4()) if tool.names_its_sessions else None)

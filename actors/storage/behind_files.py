@@ -24,6 +24,7 @@ from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
 from actors.storage.behind import Behind, SessionWork
 from actors.storage.contract import MessagesPage, WrittenBehind
 from actors.storage.files import Disk
+from actors.storage.json_record import parsed
 from actors.storage.layout import Layout
 from actors.storage.line_files import LineFiles
 from actors.storage.open_files import OpenFiles
@@ -34,7 +35,6 @@ from actors.storage.session_files import SessionFiles, SessionLine, SessionScan,
 from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
 from actors.storage.session_search import SessionSearch
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
-from actors.storage.task_text import parsed
 from actors.storage.text_logs import TaskLogs, TextLogs
 
 PAGE_BYTES_MAX: Final = 8 << 20

@@ -1,24 +1,24 @@
 """The store on disk: one state directory, opened by recovery, appended to, saved, read.
 
-It joins the parts and keeps no rule of its own: `recovery` finds the state, `journal` makes lines durable, `snapshot`
-writes state.json, `behind_files` everything else, `retention` lets go. Which thread may call what, the contract says.
+It joins the parts and keeps no rule of its own: `recovery` finds the state, `live_journal` makes lines durable,
+`saving` writes state.json, `behind_files` everything else, `retention` lets go. Which thread may call what, the
+contract says.
 """
 
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
 from actors.model.errors import StorageFailed
 from actors.model.room import Room
 from actors.model.searched import Searched, Unfinished
-from actors.model.state import Limits, Line, Tombstone
+from actors.model.state import Limits, Line
 from actors.storage.behind import Behind
 from actors.storage.behind_files import BehindFiles
 from actors.storage.contract import (
@@ -34,16 +34,17 @@ from actors.storage.contract import (
 )
 from actors.storage.files import Disk
 from actors.storage.health import FileCounts, access_problem, directory_health, listed_backups
-from actors.storage.journal import FailedTail, Journal, JournalBroken
+from actors.storage.journal import Journal, JournalBroken
 from actors.storage.journal_pages import JournalPages
 from actors.storage.journal_tail import supersede_tail
 from actors.storage.layout import Layout, stamp_of
+from actors.storage.live_journal import LiveJournal, raise_cause
 from actors.storage.quarantine import Quarantine
 from actors.storage.recovery import Opened, recover, refuse_foreign
 from actors.storage.recovery_ground import Ground
 from actors.storage.retention import Retention
+from actors.storage.saving import Saving
 from actors.storage.settings import StorageSettings
-from actors.storage.snapshot_state import write_cut
 from actors.storage.spool import Spool
 from actors.storage.verify import verify_directory
 from actors.storage.whereabouts import EPOCH_LEAP, Whereabouts
@@ -75,21 +76,12 @@ class DiskStore:
         self._where = Whereabouts(disk, layout, settings)
         self._pages = JournalPages(disk, layout)
         self._retention = Retention(disk, layout, stamp)
+        self._saving = Saving(
+            disk, layout, files=self._files, retention=self._retention, new_quarantine=self._new_quarantine
+        )
         self._counts = FileCounts(disk, layout)
-        self._journal: Journal | None = None
-        self._failed: FailedTail | None = None
-        """The doubtful end of a journal that broke, until it has been set aside."""
+        self._journal = LiveJournal()
         self._daemon_id = ""
-        self._last_seq = 0
-        """The newest line that was acknowledged."""
-        self._saved: Saved | None = None
-        """The state.json in place."""
-        self._appended_bytes = 0
-        """To the journal; the commit thread counts."""
-        self._last_crc: bytes | None = None
-        """That of the newest durable line, for a journal that goes on beside."""
-        self._covered_bytes = 0
-        """How many of them the state.json in place covers: the next one may be longer by the rest."""
 
     # The commit thread
 
@@ -110,20 +102,15 @@ class DiskStore:
             opened = self._recover_in_place(ground)
         except OSError as error:
             opened = self._where.recover_beside(ground, error)
-        self._journal = opened.journal
+        self._journal.begin(opened.journal)
         self._pages = JournalPages(self._disk, self._where.layout)
-        self._saved = Saved(
-            path=str(self._layout.state),
-            seq=opened.saved_seq,
-            bytes=self._disk.lstat(self._layout.state).st_size if self._disk.exists(self._layout.state) else 0,
-            duration_s=0.0,
-        )
-        self._last_seq = opened.recovered.tables.seq
+        self._saving.found(opened.saved_seq)
+        self._journal.last_seq = opened.recovered.tables.seq
         self._daemon_id = str(opened.recovered.identity.get("daemon_id"))
-        self._appended_bytes = sum(
+        self._journal.appended_bytes = sum(
             self._disk.lstat(segment.path).st_size
             for segment in self._where.layout.segments(self._disk)
-            if opened.saved_seq < segment.first_seq <= self._last_seq
+            if opened.saved_seq < segment.first_seq <= self._journal.last_seq
         )
         if not self.settings.ignore_fallback:
             return opened.recovered
@@ -136,7 +123,7 @@ class DiskStore:
         try:
             opened = recover(ground)
         except JournalBroken as error:
-            _raise_cause(error)
+            raise_cause(error)
         recovered = opened.recovered
         try:
             self._where.settle(recovered.identity, ground.quarantine)
@@ -151,33 +138,19 @@ class DiskStore:
     def _leap(self, recovered: Recovered) -> Recovered:
         """What lies in an ignored fallback must not win over what comes now: say so durably, before anything comes."""
         recovered = attrs.evolve(recovered, epoch=recovered.epoch + EPOCH_LEAP)
-        self._saved = None
+        self._saving.forget()
         self.save(cut_of(recovered.tables, recovered.epoch, recovered.identity, self._stamp()))
         return recovered
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
         """See `contract.Store`."""
-        journal = self._open_journal()
+        _ = self._journal.current  # a closed store says so before it speaks of room
         self._check_room()
-        sync_s = 0.0
-        try:
-            appended = journal.append_unsynced(bodies)
-            if self.settings.durability == "commit":
-                begun_s = time.perf_counter()
-                journal.sync()
-                sync_s = time.perf_counter() - begun_s
-        except JournalBroken as error:
-            _raise_cause(error)
-        self._last_seq = appended.last_seq
-        self._appended_bytes += appended.bytes
-        return Appended(first_seq=appended.first_seq, last_seq=appended.last_seq, bytes=appended.bytes, sync_s=sync_s)
+        return self._journal.append(bodies, self.settings.durability)
 
     def sync(self) -> None:
         """See `contract.Store`."""
-        try:
-            self._open_journal().sync()
-        except JournalBroken as error:
-            _raise_cause(error)
+        self._journal.sync()
 
     def room(self) -> Room:
         """See `contract.Store`."""
@@ -189,17 +162,12 @@ class DiskStore:
 
     def reopen(self, cut: Cut) -> None:
         """See `contract.Store`. Each step may find its work done by an earlier try."""
-        if self._journal is not None:
-            if self._where.beside is None:
-                self._failed = self._failed or self._journal.failed_tail()
-            self._last_crc = self._journal.last_durable_crc
-            self._journal.close()
-            self._journal = None
+        self._journal.give_up(is_tail_doubtful=self._where.beside is None)
         try:
             self._begin_in_place(cut)
         except OSError as error:
             self._begin_beside(cut, error)
-        self._last_seq = cut.seq
+        self._journal.last_seq = cut.seq
 
     @property
     def beside(self) -> str | None:
@@ -213,16 +181,7 @@ class DiskStore:
 
     def go_beside(self, cut: Cut, why: OSError) -> None:
         """See `contract.Store`."""
-        journal = self._open_journal()
-        try:
-            journal.close()
-        except JournalBroken as error:
-            self._failed = journal.failed_tail()
-            self._last_crc = journal.last_durable_crc
-            self._journal = None
-            _raise_cause(error)
-        self._last_crc = journal.last_durable_crc
-        self._journal = None
+        self._journal.finish()
         self._begin_beside(cut, why)
 
     def come_back(self, cut: Cut) -> None:
@@ -230,7 +189,7 @@ class DiskStore:
         room = self.room()
         if room.reserve_bytes and not room.is_ample:
             raise NoRoom(room)
-        beside = self._open_journal()
+        beside = self._journal.current
         self._begin_in_place(cut)
         with suppress(JournalBroken):  # all of it is in the state directory by now
             beside.close()
@@ -242,27 +201,24 @@ class DiskStore:
         if was_beside:
             self._where.merge(quarantine)
         self._save_in_place(cut)
-        if self._failed is not None and not was_beside:
-            supersede_tail(self._disk, self._layout, self._failed, quarantine)
+        if self._journal.failed is not None and not was_beside:
+            supersede_tail(self._disk, self._layout, self._journal.failed, quarantine)
         try:
-            self._journal = self._begin_journal(cut.seq + 1)
+            self._journal.begin(self._new_journal(cut.seq + 1))
         except StorageFailed as error:
             raise OSError(error.message) from error
-        self._failed = None
+        self._journal.failed = None
         if was_beside:
             self._pages = JournalPages(self._disk, self._layout)
             self._where.leave(quarantine)
 
     def _begin_beside(self, cut: Cut, why: OSError) -> None:
-        self._journal = self._where.enter(cut, self._last_crc, why)
+        self._journal.begin(self._where.enter(cut, self._journal.last_crc, why))
         self._pages = JournalPages(self._disk, self._where.layout)
 
     def rotate(self, saved_seq: int) -> JournalSize:
         """See `contract.Store`."""
-        try:
-            self._open_journal().rotate()
-        except JournalBroken as error:
-            _raise_cause(error)
+        self._journal.rotate()
         if self._where.beside is not None:
             segments = self._where.layout.segments(self._disk)
             sizes = [self._disk.lstat(segment.path).st_size for segment in segments]
@@ -274,12 +230,7 @@ class DiskStore:
         try:
             self._files.close()
         finally:
-            journal, self._journal = self._journal, None
-            if journal is not None:
-                try:
-                    journal.close()
-                except JournalBroken as error:
-                    _raise_cause(error)
+            self._journal.close()
 
     # The background thread
 
@@ -299,33 +250,7 @@ class DiskStore:
         return self._save_in_place(cut)
 
     def _save_in_place(self, cut: Cut) -> Saved:
-        if self._saved is not None and self._saved.seq == cut.seq:
-            if self._saved.backup_problem is not None:
-                self._saved = attrs.evolve(self._saved, backup_problem=self._release_backups())
-            return self._saved
-        begun_s = time.monotonic()
-        appended_bytes = self._appended_bytes  # what came after the cut is counted as covered too: some batches
-        kept, forgotten = self._sort_tombstones(cut)
-        written = write_cut(
-            self._disk,
-            self._layout,
-            cut,
-            files_seq=min(self._files.durable_seq, cut.seq),
-            tombstones=kept,
-            quarantine=self._new_quarantine(),
-            backups_kept=1 << 30,
-        )
-        backup_problem = self._release_backups()
-        self._covered_bytes = appended_bytes
-        self._saved = Saved(
-            path=str(written.path),
-            seq=cut.seq,
-            bytes=written.bytes,
-            duration_s=time.monotonic() - begun_s,
-            forgotten=forgotten,
-            backup_problem=backup_problem,
-        )
-        return self._saved
+        return self._saving.save(cut, self.settings, self._journal.appended_bytes)
 
     def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
         """See `contract.Store`."""
@@ -378,7 +303,7 @@ class DiskStore:
 
     def read_lines(self, from_seq: int, lines_max: int) -> list[Line]:
         """See `contract.Store`. Only what was acknowledged is given out."""
-        return self._pages.read(from_seq, lines_max, self._last_seq)
+        return self._pages.read(from_seq, lines_max, self._journal.last_seq)
 
     def read_archived(self, session_id: str) -> tuple[bytes, str] | None:
         """See `contract.Store`."""
@@ -390,7 +315,7 @@ class DiskStore:
 
     def verify(self) -> dict[str, Any]:
         """See `contract.Store`."""
-        return verify_directory(self._disk, self._where.layout, durable_seq=self._last_seq)
+        return verify_directory(self._disk, self._where.layout, durable_seq=self._journal.last_seq)
 
     def health(self) -> dict[str, Any]:
         """See `contract.Store`."""
@@ -398,20 +323,10 @@ class DiskStore:
 
     # Parts
 
-    def _release_backups(self) -> OSError | None:
-        """Backups that cannot be put in order do not undo the snapshot; those too many are released at the next one."""
-        try:
-            self._retention.release_backups(self.settings)
-        except OSError as error:
-            return error
-        return None
-
     def _reserve_bytes(self) -> int:
         """With a reserve wanted, the next snapshot must fit beside it while the present one stays."""
         kept_bytes = self.settings.disk_reserve_bytes
-        if not kept_bytes or self._saved is None:
-            return kept_bytes
-        return kept_bytes + self._saved.bytes + self._appended_bytes - self._covered_bytes
+        return kept_bytes + self._saving.next_bytes(self._journal.appended_bytes) if kept_bytes else 0
 
     def _check_room(self) -> None:
         """Raise NoRoom before a write that would use up the reserve: one system call, a microsecond."""
@@ -419,12 +334,7 @@ class DiskStore:
         if reserve_bytes and (free_bytes := self._disk.disk_free_bytes(self._layout.journal)) < reserve_bytes:
             raise NoRoom(Room(free_bytes=free_bytes, reserve_bytes=reserve_bytes))
 
-    def _open_journal(self) -> Journal:
-        if self._journal is None:
-            raise OSError("the journal is closed")
-        return self._journal
-
-    def _begin_journal(self, next_seq: int) -> Journal:
+    def _new_journal(self, next_seq: int) -> Journal:
         return Journal(
             self._disk,
             self._layout,
@@ -435,16 +345,3 @@ class DiskStore:
 
     def _new_quarantine(self) -> Quarantine:
         return Quarantine(self._disk, self._layout, stamp_of(datetime.fromisoformat(self._stamp())))
-
-    def _sort_tombstones(self, cut: Cut) -> tuple[list[Tombstone], list[Tombstone]]:
-        """Return those that are still needed, and those whose row no kept backup and no file can bring back."""
-        oldest_seq = min((backup.seq for backup in self._layout.backups(self._disk)), default=0)
-        safe_seq = min(oldest_seq, self._files.durable_seq)
-        kept = [grave for grave in cut.tombstones if grave.seq > safe_seq]
-        return kept, [grave for grave in cut.tombstones if grave.seq <= safe_seq]
-
-
-def _raise_cause(error: JournalBroken) -> NoReturn:
-    """The contract speaks of a disk that refused as an OSError."""
-    cause = error.__cause__
-    raise cause if isinstance(cause, OSError) else OSError(error.message) from error

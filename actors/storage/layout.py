@@ -1,4 +1,4 @@
-"""Where everything lies in the state directory, and what a directory is before it is touched.
+"""Where everything lies in the state directory: the names of its files, put together and taken apart.
 
 `Layout` is the only place that puts file names together or takes them apart. Ids arrive cleaned (`actors.model.ids`);
 the check here is the second lock on the same door.
@@ -6,12 +6,10 @@ the check here is the second lock on the same door.
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from attrs import field, frozen
 
@@ -19,32 +17,11 @@ from actors.model.run import output_path
 from actors.storage.files import TEMPORARY_MARK, Disk
 
 FORMAT_VERSION: Final = "2.0.0"
-KNOWN_VERSION: Final = (2, 0)
-"""Major and minor of the newest format that this program reads; the third number never changes the format."""
 
 DIRECTORIES: Final = ("journal", "tasks", "sessions", "logs", "reports", "archive", "quarantine", "spool")
-_MARKS: Final = frozenset(
-    {"identity.json", "perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "spool"}
-)
 _SEGMENT: Final = re.compile(r"(?!0{20})(\d{20})\.jsonl")
 _BACKUP: Final = re.compile(r"state\.backup\.(\d{8}T\d{6}\.\d{6}Z)\.(\d{1,20})\.json")
 _BACKUP_V1: Final = re.compile(r"state\.backup\.(?!\d{8}T).*\.json")
-_VERSION: Final = re.compile(rb'"version"\s*:\s*"(\d{1,9})(?:\.(\d{1,9}))?[^"]{0,40}"')
-_OWN_TEMPORARIES: Final = tuple(f"{name}{TEMPORARY_MARK}" for name in ("identity.json", "state.json"))
-_HEAD_BYTES: Final = 64 << 10
-_STATE_V1_BYTES_MAX: Final = 256 << 20  # a whole version 1 state is parsed to be recognised; none was ever this big
-
-
-class Standing(Enum):
-    """What a directory is, judged before anything in it is touched."""
-
-    MISSING = "missing"
-    EMPTY = "empty"
-    OURS = "ours"
-    VERSION_1 = "version 1"
-    FOREIGN = "foreign"
-    """Not empty, and no mark of Perdure or of version 1: refused, exit 7."""
-    NOT_A_DIRECTORY = "not a directory"
 
 
 @frozen
@@ -205,25 +182,25 @@ class Layout:
         """List the journal's segments by first seq; empty when there is no journal."""
         found = [
             Segment(self.journal / name, int(match[1]))
-            for name in _names(disk, self.journal)
+            for name in names_in(disk, self.journal)
             if (match := _SEGMENT.fullmatch(name))
         ]
         return sorted(found, key=lambda segment: segment.first_seq)
 
     def backups(self, disk: Disk) -> list[Backup]:
         """List the backups, oldest first: by seq (time may jump), then by stamp."""
-        found = [one for name in _names(disk, self.root) if (one := backup_of(self.root / name)) is not None]
+        found = [one for name in names_in(disk, self.root) if (one := backup_of(self.root / name)) is not None]
         return sorted(found, key=lambda backup: (backup.seq, backup.stamp))
 
     def backups_v1(self, disk: Disk) -> list[Path]:
         """List the backups that version 1 left, oldest first (their names sort by time)."""
-        return [self.root / name for name in _names(disk, self.root) if _BACKUP_V1.fullmatch(name)]
+        return [self.root / name for name in names_in(disk, self.root) if _BACKUP_V1.fullmatch(name)]
 
     def temporaries(self, disk: Disk) -> list[Path]:
         """List the files that a crash left under temporary names."""
         found: list[Path] = []
         for directory in (self.root, *(self.root / name for name in DIRECTORIES)):
-            found += [directory / name for name in _names(disk, directory) if TEMPORARY_MARK in name]
+            found += [directory / name for name in names_in(disk, directory) if TEMPORARY_MARK in name]
         return found
 
     def make_directories(self, disk: Disk) -> list[str]:
@@ -248,83 +225,7 @@ def stamp_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
-def classify(disk: Disk, layout: Layout) -> Standing:
-    """Tell what `layout.root` is, reading as little as it takes and changing nothing."""
-    try:
-        names = set(disk.listdir(layout.root))
-    except FileNotFoundError:
-        return Standing.MISSING
-    except NotADirectoryError:
-        return Standing.NOT_A_DIRECTORY
-    names.discard("lost+found")  # the root of a file system of its own
-    names = {name for name in names if not name.startswith(_OWN_TEMPORARIES)}
-    if not names:
-        return Standing.EMPTY
-    if "state.json" in names and (standing := _standing_of_state(disk, layout.state)) is not None:
-        return standing
-    if names & _MARKS or layout.backups(disk) or layout.segments(disk) or _is_ours_by_journal(disk, layout, names):
-        return Standing.OURS
-    if layout.backups_v1(disk) or _has_task_files(disk, layout):
-        return Standing.VERSION_1
-    return Standing.OURS if "state.json" in names and _is_damaged(disk, layout.state) else Standing.FOREIGN
-
-
-def read_version(disk: Disk, path: Path) -> tuple[int, int] | None:
-    """Return the major and minor version that the file at `path` says it has, None when it says none."""
-    try:
-        head = disk.read_file(path, _HEAD_BYTES, links_max=2)
-    except OSError:
-        return None
-    match = _VERSION.search(head)
-    return (int(match[1]), int(match[2] or 0)) if match else None
-
-
-def _standing_of_state(disk: Disk, path: Path) -> Standing | None:
-    """Judge by state.json alone; None when it says nothing (damaged, or somebody else's)."""
-    version = read_version(disk, path)
-    if version is not None and version >= (2, 0):
-        return Standing.OURS
-    state = _json_object(disk, path)
-    if state is None:
-        return None
-    if (version or (0, 0))[0] == 1 or (
-        version is None and any(isinstance(state.get(name), list) for name in ("tasks", "sessions"))
-    ):
-        return Standing.VERSION_1
-    return None
-
-
-def _json_object(disk: Disk, path: Path) -> dict[str, Any] | None:
-    try:
-        state = json.loads(disk.read_file(path, _STATE_V1_BYTES_MAX, links_max=2))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return state if isinstance(state, dict) else None
-
-
-def _is_damaged(disk: Disk, path: Path) -> bool:
-    """Tell whether state.json is no JSON at all: nobody's any more, and a start with nothing else loses nothing."""
-    try:
-        json.loads(disk.read_file(path, _STATE_V1_BYTES_MAX, links_max=2))
-    except (OSError, ValueError, RecursionError):
-        return True
-    return False
-
-
-def _is_ours_by_journal(disk: Disk, layout: Layout, names: set[str]) -> bool:
-    """A first start that a crash cut short leaves some of our directories, all empty."""
-    return names <= set(DIRECTORIES) and "journal" in names and not any(_names(disk, layout.root / n) for n in names)
-
-
-def _has_task_files(disk: Disk, layout: Layout) -> bool:
-    for name in _names(disk, layout.tasks):
-        if name.endswith(".json"):
-            task = _json_object(disk, layout.tasks / name)
-            return task is not None and {"id", "description", "status"} <= task.keys()
-    return False
-
-
-def _names(disk: Disk, directory: Path) -> list[str]:
+def names_in(disk: Disk, directory: Path) -> list[str]:
     """List a directory; nothing when there is none."""
     try:
         return disk.listdir(directory)

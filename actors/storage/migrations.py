@@ -27,13 +27,14 @@ from actors.model.state import Limits, Tables
 from actors.model.tables import any_row
 from actors.storage.contract import cut_of
 from actors.storage.files import Disk
-from actors.storage.layout import Layout, Standing, classify, read_version
+from actors.storage.layout import Layout
 from actors.storage.migration_files import write_new_form
 from actors.storage.migration_source import Source, read_source
 from actors.storage.migration_v1 import NewState, OldState, from_v1_to_v2
 from actors.storage.quarantine import Quarantine
 from actors.storage.snapshot_reader import read_snapshot
 from actors.storage.snapshot_state import write_cut
+from actors.storage.standing import Standing, classify, read_version
 from actors.storage.trees import copy_tree, remove_tree
 
 _encode = msgspec.json.Encoder().encode

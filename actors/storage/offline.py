@@ -24,7 +24,7 @@ from actors.storage.directory_lock import locked, planted_locks
 from actors.storage.errand import archive_tasks, finished_tasks, recovered_store
 from actors.storage.files import Disk
 from actors.storage.health import listed_backups
-from actors.storage.layout import Layout, Standing, classify
+from actors.storage.layout import Layout
 from actors.storage.layout import stamp_of as file_stamp_of
 from actors.storage.leftovers import find_leftovers, remove_leftover
 from actors.storage.migrations import is_version_1, plan
@@ -35,6 +35,7 @@ from actors.storage.repair import Repair
 from actors.storage.restore import Moment, Restore
 from actors.storage.rollback import refuse_unfinished_rollback, refuse_without_copy, roll_back
 from actors.storage.settings import DAY_S, StorageSettings
+from actors.storage.standing import Standing, classify
 from actors.storage.verify import verify_directory
 from actors.storage.work import Told, Work
 

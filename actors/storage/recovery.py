@@ -21,7 +21,7 @@ from actors.model.state import Tables
 from actors.storage.contract import Recovered
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
-from actors.storage.layout import Layout, Standing, classify
+from actors.storage.layout import Layout
 from actors.storage.migrations import finish_migration, is_version_1, migrate
 from actors.storage.recovery_base import Snapshots, highest_seq, look, newer_rows, put_together, refuse_newer
 from actors.storage.recovery_case import Base, Case, Decision, Found, decide
@@ -31,6 +31,7 @@ from actors.storage.recovery_replay import Replay, Replayed
 from actors.storage.recovery_report import RecoveryReport
 from actors.storage.rollback import refuse_unfinished_rollback
 from actors.storage.snapshot_state import Loaded
+from actors.storage.standing import Standing, classify
 
 _DAEMON_ID = "daemon"
 

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from actors.storage.codec import excerpt
 from actors.storage.files import Disk
+from actors.storage.json_record import parsed
 from actors.storage.layout import Layout
 
 REPORT_BYTES_MAX: Final = 64 << 20
@@ -67,13 +68,7 @@ class Reports:
 
 
 def _parsed(content: bytes, report_id: str) -> dict[str, Any] | str:
-    try:
-        report = orjson.loads(content)
-        if not isinstance(report, dict):
-            return "not a JSON object"
-        orjson.dumps(report)  # what is nested too deeply can be read but not be written again
-    except (ValueError, TypeError) as error:
-        return f"not JSON that can be kept: {error}"
-    if report.get("id") != report_id:
-        return "its id is not the file's name"
-    return report if "data" in report else "it has no data"
+    report = parsed(content, report_id)
+    if isinstance(report, str) or "data" in report:
+        return report
+    return "it has no data"

@@ -24,7 +24,6 @@ from attrs import frozen
 from actors.storage.codec import SEAL_BYTES, Bad, excerpt, salt_of, unseal
 from actors.storage.files import Disk, LinkRefused
 from actors.storage.journal_lines import SegmentReader
-from actors.storage.layout import KNOWN_VERSION, read_version
 from actors.storage.snapshot_form import (
     CHECKSUM_BYTES,
     CHECKSUM_HEAD,
@@ -34,6 +33,7 @@ from actors.storage.snapshot_form import (
     Head,
     parse_head,
 )
+from actors.storage.standing import KNOWN_VERSION, read_version
 
 REJECTED_MAX: Final = 1000
 """How many rejected lines are listed; beyond that they are counted."""

@@ -37,9 +37,10 @@ from attrs import define, frozen
 
 from actors.storage.codec import excerpt
 from actors.storage.files import Disk
+from actors.storage.json_record import parsed
 from actors.storage.layout import Layout
 from actors.storage.quarantine import Quarantine
-from actors.storage.task_text import laid_out, parsed
+from actors.storage.task_text import laid_out
 from actors.storage.work import Work
 
 TASK_BYTES_MAX: Final = 64 << 20

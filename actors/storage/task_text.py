@@ -1,4 +1,4 @@
-"""The text of a task's file: how a task is laid out, and what a file must be to be read as one. Pure."""
+"""The text of a task's file: how a task is laid out, member by member. Pure."""
 
 from __future__ import annotations
 
@@ -39,17 +39,3 @@ def laid_out(task: dict[str, Any]) -> bytes:
     ordered = {name: task[name] for name in _MEMBERS if name in task}
     others = {name: value for name, value in task.items() if name not in ordered and name != "rev"}
     return orjson.dumps({**ordered, **others, **rev}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def parsed(content: bytes, task_id: str) -> dict[str, Any] | str:
-    """Return the task that the file holds, or why it holds none."""
-    try:
-        task = orjson.loads(content)
-        if not isinstance(task, dict):
-            return "not a JSON object"
-        orjson.dumps(task)  # what is nested too deeply can be read but not be written again
-    except (ValueError, TypeError) as error:
-        return f"not JSON that can be kept: {error}"
-    if task.get("id") != task_id:
-        return "its id is not the file's name"
-    return task

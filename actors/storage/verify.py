@@ -20,12 +20,13 @@ from actors.storage.behind import Behind
 from actors.storage.files import Disk
 from actors.storage.findings import Findings
 from actors.storage.identity import read_identity
-from actors.storage.layout import Layout, Standing, classify
+from actors.storage.layout import Layout
 from actors.storage.migrations import is_version_1
 from actors.storage.peek import read_state
 from actors.storage.recovery_replay import Replayed
 from actors.storage.remedies import Remedy
 from actors.storage.snapshot_reader import Problem, SnapshotImage, read_snapshot
+from actors.storage.standing import Standing, classify
 from actors.storage.verify_fallback import verify_fallback
 from actors.storage.verify_files import read_files, verify_files
 from actors.storage.verify_journal import verify_journal

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from actors.storage.contract import Cut
-from actors.storage.fallback import Fallback, FallbackUnreachable, Merged, noted_path
+from actors.storage.fallback import Fallback, FallbackUnreachable, noted_path
 from actors.storage.fallback_case import Outcome
+from actors.storage.fallback_merge import Merged
 from actors.storage.fallback_recovery import head_maker, recover_beside
 from actors.storage.files import Disk
 from actors.storage.journal import Journal

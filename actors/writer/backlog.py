@@ -56,6 +56,10 @@ class Backlog:
         """Whether something waits, and the disk took the last portion."""
         return len(self.behind) > 0 and not self.failing
 
+    @property
+    def _is_waiting(self) -> bool:
+        return len(self.behind) > 0 or self.behind.after_seq != self.behind.seq
+
     def due_in_s(self) -> float:
         """Return the seconds until there is something to do."""
         if not self.idle:
@@ -80,7 +84,7 @@ class Backlog:
 
     def write_portion(self) -> None:
         """Hand the next portion to the background thread; an empty one tells that lines have no files."""
-        if not len(self.behind) and self.behind.after_seq == self.behind.seq:
+        if not self._is_waiting:
             self._due_s = float("inf")
             return
         portion = self.behind.take(TASK_FILES_MAX)
@@ -122,7 +126,8 @@ class Backlog:
             retry_s = self._desk.settings.retry_s if self._again else 0.0
             while self._again:
                 self.behind.put_back(self._again.pop())
-            self._due_s = self._now() + retry_s if len(self.behind) else float("inf")
+            # Lines without files count, too: the journal is kept until the watermark has passed them.
+            self._due_s = self._now() + retry_s if self._is_waiting else float("inf")
         self._show()
         self._desk.mailbox.wake()
 

@@ -23,9 +23,23 @@ REPLAY = "outcome.json"
 
 
 @command("chaos", example="perdure chaos --seconds 30 --seed 1", data=True)
-@click.option("--seconds", type=click.FloatRange(1, 86_400), default=30.0, show_default=True, help="How long.")
-@click.option("--seed", type=click.IntRange(0), help="The same seed and length: the same schedule (default: drawn).")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep state, records and outcome there.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 86_400),
+    metavar="N",
+    default=30.0,
+    show_default=True,
+    help="How long things are broken; then it is checked, which takes about as long again.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), metavar="N", help="The same seed and length: the same schedule (default: drawn)."
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep state, records and outcome there.",
+)
 @click.option(
     "--replay", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Do again what this file tells."
 )

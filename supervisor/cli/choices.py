@@ -35,6 +35,11 @@ def one_of(*words: str) -> click.Choice[str]:
     return click.Choice(words)
 
 
+def told(what: str, words: tuple[str, ...]) -> str:
+    """The help of an option that takes one of `words`: beside the option they would push every other help aside."""
+    return f"{what}: {', '.join(words)}."
+
+
 class JsonObject(click.ParamType[dict[str, Any]]):
     """A JSON object given as text."""
 

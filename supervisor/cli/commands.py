@@ -18,9 +18,8 @@ TABLE: Final[dict[str, Row]] = {
     "down": Row("down", "down", "Stop what runs there, and wait until it has.", _RUNNING),
     "status": Row("status", "status", "Show who and what is running.", _RUNNING),
     "demo": Row("demo", "demo", "Show what Perdure does: tasks, a kill -9, everything still there.", _RUNNING),
-    "chaos": Row(
-        "chaos", "chaos", "Break everything that can break, at seeded moments, and check every promise.", _RUNNING
-    ),
+    "chaos": Row("chaos", "chaos", "Break everything that can break, and check every promise.", _RUNNING),
+    "bench": Row("bench", "bench", "Measure how fast it is, beside what one would take instead.", _RUNNING),
     "task": Row("task", "task", "Add, list, change and finish tasks.", _WORK),
     "run": Row("run", "run", "Run a command or a tool, and print what it prints.", _WORK),
     "runs": Row("runs", "runs", "List runs, the newest first.", _WORK),
@@ -36,9 +35,7 @@ TABLE: Final[dict[str, Row]] = {
     "export": Row("exporting", "export", "Write sessions for nanocoder, or everything into one file.", _STATE),
     "save": Row("snapshots", "save", "Take a snapshot now.", _STATE),
     "backups": Row("snapshots", "backups", "List the snapshots kept.", _STATE),
-    "doctor": Row(
-        "doctor", "doctor", "Check everything on disk, and say of each finding what --repair would do.", _STATE
-    ),
+    "doctor": Row("doctor", "doctor", "Check everything on disk, and mend it with --repair.", _STATE),
     "restore": Row("restore", "restore", "Go back to a moment of the past; what was is kept.", _STATE),
     "rebuild": Row("doctor", "rebuild", "Build the state anew from backups, journal and task files.", _STATE),
     "migrate": Row("migration", "migrate", "Make a directory of version 1 one of this version.", _STATE),

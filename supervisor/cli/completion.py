@@ -15,7 +15,7 @@ _EXAMPLE = """eval "$(perdure completion bash)"        in ~/.bashrc
 
 
 @command("completion", example=_EXAMPLE)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(invocation: Invocation, shell: str) -> None:
     """Print a completion script for bash, zsh or fish."""
     from click.shell_completion import get_completion_class

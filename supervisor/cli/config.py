@@ -1,12 +1,13 @@
 """`perdure config show|check`: the configuration that holds here, and every mistake in it."""
 
+import difflib
 import os
 import sys
 from typing import Final
 
 import click
 
-from supervisor.cli.faults import Exit
+from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import CONTEXT_SETTINGS, LazyGroup, Row, command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.paper import FAINT, STRONG, Cell, Column, Table
@@ -38,7 +39,9 @@ def show(invocation: Invocation, keys: tuple[str, ...]) -> None:
     values = masked(resolved.config)
     wanted = [name for name in KEYS if not keys or name in keys or name.partition(".")[0] in keys]
     if unknown := [key for key in keys if key not in KEYS and key not in values]:
-        raise click.UsageError(f"there is no key {', '.join(unknown)}")
+        near = difflib.get_close_matches(unknown[0], [*KEYS, *values], n=1)
+        guess = f"did you mean {near[0]}?" if near else "perdure config show lists them all"
+        raise CommandFailed(f"there is no key {', '.join(unknown)}", guess, Exit.USAGE)
     if invocation.as_json:
         invocation.screen.json(
             {name: {"value": _value(values, name), "source": resolved.sources.get(name, "default")} for name in wanted}

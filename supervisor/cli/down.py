@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from supervisor.cli.faults import CommandFailed
+from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import held_by, nothing_runs, runtime
+from supervisor.cli.reach import held_by, runtime
 from supervisor.cli.words import counted
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def down(invocation: Invocation, within_s: float) -> None:
     state_path = invocation.state_path
     before = held_by(state_path)
     if not before.held:
-        raise nothing_runs(state_path)
+        raise CommandFailed(f"nothing runs in {state_path}", "there is nothing to stop", Exit.NOTHING_RUNS)
     began = time.monotonic()
     if before.phase not in STOPPING and not (before.phase == RUNNING and _ask(invocation)):
         _signal(read_lock(state_path), before)

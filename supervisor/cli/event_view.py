@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from supervisor.cli.paper import BAD, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table
-from supervisor.cli.words import SHORT_ID_LENGTH, one_line, scalar, shortened, when
+from supervisor.cli.words import SHORT_ID_LENGTH, counted, one_line, scalar, shortened, when
 
 Event = Mapping[str, Any]
 
@@ -91,9 +91,14 @@ def _what(data: Any) -> str:
     entries = data.get("entries")
     if isinstance(entries, Sequence) and entries and isinstance(entries[-1], Mapping):
         return one_line(str(entries[-1].get("message", "")))
+    messages = data.get("messages")
+    if isinstance(messages, Sequence) and messages and not isinstance(messages, str):
+        return counted(len(messages), "message")
     for name in _TELLING:
         if data.get(name):
             value = data[name]
+            if isinstance(value, Mapping) and isinstance(value.get("message"), str):
+                value = value["message"]  # an error: its kind is what the event is called
             return one_line(value) if isinstance(value, str) else scalar(value)
     if data.get("pid"):
         return f"process {data['pid']}"

@@ -1,5 +1,6 @@
 """`perdure export nanocoder|archive`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -73,6 +74,14 @@ def archive(invocation: Invocation, file: Path) -> None:
             exported = export_archive(state_path, file, __version__, advance)
         except FileExistsError as error:
             raise CommandFailed(f"{file} is there already", "name another one", Exit.CONFLICT) from error
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            if file.parent.is_dir() and os.access(file.parent, os.W_OK):
+                raise
+            raise CommandFailed(
+                f"nothing can be written into {file.absolute().parent}: {error.strerror}",
+                "name a file in a directory that is there and yours",
+                Exit.USAGE,
+            ) from error
     if invocation.as_json:
         invocation.screen.json({"path": exported.path, "files": exported.files, "bytes": exported.bytes})
     else:

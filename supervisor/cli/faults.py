@@ -60,8 +60,13 @@ EXIT_OF_KIND: Final[dict[str, Exit]] = {
 """Error kind, of the protocol or of the client library → exit code. An unknown method: a runtime of another version."""
 
 
-_LISTING: Final = re.compile(r"\b(task|session)\.list\b")
-"""Hints of the runtime name methods; whoever reads them here types commands."""
+_METHOD: Final = re.compile(r"\b(?:task|session|service|run|event)\.[a-z]+\b")
+_COMMANDS: Final[dict[str, str]] = {
+    "run.list": "perdure runs",
+    "run.stop": "perdure stop",
+    "event.list": "perdure events",
+}
+"""Hints of the runtime name methods; whoever reads them here types commands, which are mostly called alike."""
 
 
 class CommandFailed(Exception):
@@ -113,8 +118,13 @@ def _told_of_runtime(error: PerdureError) -> Told:
         message += ": " + "; ".join(f"{violation.get('path')}: {violation.get('message')}" for violation in untold)
     if crash_id := error.details.get("crash_id"):
         message = f"{message} [crash {crash_id}]"
-    hint = _LISTING.sub(r"perdure \1 list", error.hint).replace("the parameters named in violations", "what is named")
+    hint = _METHOD.sub(_typed, error.hint).replace("the parameters named in violations", "what is named")
     return Told(_line(message, error.kind, hint), EXIT_OF_KIND.get(error.kind, Exit.FAILED))
+
+
+def _typed(method: re.Match[str]) -> str:
+    name = method.group()
+    return _COMMANDS.get(name) or f"perdure {name.replace('.', ' ')}"
 
 
 def _is_config_error(error: Exception) -> bool:

@@ -23,7 +23,7 @@ KIND_NAMES: Final = ("nanocoder", "sessions-db", "claude", "codex", "codexd", "s
 
 
 @command("import", example="perdure import claude ~/.claude --dry-run", data=True)
-@click.argument("kind", type=one_of(*KIND_NAMES))
+@click.argument("kind", metavar="KIND", type=one_of(*KIND_NAMES))
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and change nothing.")
 def import_(invocation: Invocation, kind: str, directory: Path, dry_run: bool) -> None:  # noqa: FBT001  click gives flags so

@@ -11,8 +11,8 @@ Report = Mapping[str, Any]
 LISTED_MAX: Final = 10
 """Of a long list people see so many; --json has all."""
 
-_PARTS: Final = (("restored", "change"), ("remade", "come back"), ("removed", "leave"))
-_TENSES: Final = {"change": "changed", "come back": "came back", "leave": "left"}
+_PARTS: Final = (("restored", "change"), ("remade", "come back"), ("removed", "go"))
+_TENSES: Final = {"change": "changed", "come back": "came back", "go": "gone"}
 
 
 def restored(report: Report) -> list[Table]:

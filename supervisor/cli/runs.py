@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from supervisor.cli import run_view
-from supervisor.cli.choices import RUN_STATUSES, one_of, task_id
+from supervisor.cli.choices import RUN_STATUSES, one_of, task_id, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import ROWS_SHOWN, Runtime, listing, runtime
@@ -15,8 +15,12 @@ from supervisor.cli.task_reading import get_task
 
 @command("runs", example="perdure runs --status running", data=True)
 @click.option("--task", metavar="ID", shell_complete=task_id, help="Only runs of this task.")
-@click.option("--status", type=one_of(*RUN_STATUSES), help="Only runs in this status.")
-@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
+@click.option(
+    "--status", type=one_of(*RUN_STATUSES), metavar="WORD", help=told("Only runs in this status", RUN_STATUSES)
+)
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", default=ROWS_SHOWN, show_default=True, help="How many at most."
+)
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 def runs(invocation: Invocation, task: str | None, status: str | None, limit: int, everything: bool) -> None:  # noqa: FBT001  click gives flags so
     """List runs, the newest first."""

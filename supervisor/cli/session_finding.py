@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from supervisor.cli import session_view
-from supervisor.cli.choices import SESSION_ACTIVITIES, SESSION_OUTCOMES, one_of, session_id
+from supervisor.cli.choices import SESSION_ACTIVITIES, SESSION_OUTCOMES, one_of, session_id, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.last_list import remember
@@ -23,9 +23,16 @@ from supervisor.cli.words import counted
 @click.option("--project", metavar="NAME", help="Linked to this project.")
 @click.option("--branch", metavar="NAME", help="On this branch, now or at the start.")
 @click.option("--cwd", metavar="DIR", help="Working in this directory.")
-@click.option("--outcome", type=one_of(*SESSION_OUTCOMES), help="Ended so.")
-@click.option("--activity", type=one_of(*SESSION_ACTIVITIES), help="As the last sweep labelled it.")
-@click.option("--limit", type=click.IntRange(1, PAGE_ROWS), default=ROWS_SHOWN, show_default=True, help="How many.")
+@click.option("--outcome", type=one_of(*SESSION_OUTCOMES), metavar="WORD", help=told("Ended so", SESSION_OUTCOMES))
+@click.option(
+    "--activity",
+    type=one_of(*SESSION_ACTIVITIES),
+    metavar="WORD",
+    help=told("As the last sweep labelled it", SESSION_ACTIVITIES),
+)
+@click.option(
+    "--limit", type=click.IntRange(1, PAGE_ROWS), metavar="N", default=ROWS_SHOWN, show_default=True, help="How many."
+)
 def find(invocation: Invocation, limit: int, **asked: str | None) -> None:
     """
     Find sessions that fit everything that is given.

@@ -47,9 +47,9 @@ def some_of_them(ids: Sequence[str], *, last: bool) -> list[str]:
 
 def named_session(perdure: Runtime, state_path: Path, text: str) -> str:
     """
-    The id of the session that `text` names; `text` itself where it names none, for the runtime to judge.
+    The id of the session that `text` names; a whole id as it is, for the runtime to judge.
 
-    Raises CommandFailed for a part that several sessions have, and for a number or `@last` that names nobody.
+    Raises CommandFailed for a part that several sessions have, and for what names nobody.
     """
     if GENERATED_ID.fullmatch(text):
         return text
@@ -61,7 +61,9 @@ def named_session(perdure: Runtime, state_path: Path, text: str) -> str:
     found = _in_full(perdure, text) or _by_number(state_path, text) or _by_part(perdure, text)
     if found is None and _NUMBER.fullmatch(text):
         raise CommandFailed(f"the last list had no session {text}", "perdure session list shows one", Exit.NOT_FOUND)
-    return found or text
+    if found is None:
+        raise CommandFailed(f"no session is called {one_line(text)}", "perdure session list shows them", Exit.NOT_FOUND)
+    return found
 
 
 def _in_full(perdure: Runtime, text: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from supervisor.cli import session_view
-from supervisor.cli.choices import SESSION_ACTIVITIES, SESSION_ORDERS, SESSION_STATUSES, one_of
+from supervisor.cli.choices import SESSION_ACTIVITIES, SESSION_ORDERS, SESSION_STATUSES, one_of, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.last_list import remember
@@ -19,10 +19,17 @@ from supervisor.cli.session_names import id_argument, last_option, named_session
 
 @command("list", example="perdure session list --directory . --status open", data=True)
 @click.option("--directory", metavar="DIR", help="Only sessions that work in this directory.")
-@click.option("--status", type=one_of(*SESSION_STATUSES), help="Only open or only closed ones.")
-@click.option("--activity", type=one_of(*SESSION_ACTIVITIES), help="Only those that a sweep labelled so.")
-@click.option("--order", type=one_of(*SESSION_ORDERS), help="What comes first (default: last_accessed).")
-@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
+@click.option("--status", type=one_of(*SESSION_STATUSES), metavar="WORD", help="Only open or only closed ones.")
+@click.option(
+    "--activity",
+    type=one_of(*SESSION_ACTIVITIES),
+    metavar="WORD",
+    help=told("Only those that a sweep labelled so", SESSION_ACTIVITIES),
+)
+@click.option("--order", type=one_of(*SESSION_ORDERS), metavar="WORD", help=told("What comes first", SESSION_ORDERS))
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", default=ROWS_SHOWN, show_default=True, help="How many at most."
+)
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 def list_(invocation: Invocation, directory: str | None, limit: int, everything: bool, **filters: str | None) -> None:  # noqa: FBT001  click gives flags so
     """List sessions, the most recently used first; the numbers stand for their ids until the next list."""
@@ -57,7 +64,14 @@ def show(invocation: Invocation, ids: Sequence[str], last: bool) -> None:  # noq
 @command("tail", example="perdure session tail -f 0190163d-8694-739b-aea5-966c26f8ad91", data=True)
 @id_argument
 @click.option(
-    "-n", "--lines", "count", type=click.IntRange(0), default=10, show_default=True, help="How many messages."
+    "-n",
+    "--lines",
+    "count",
+    type=click.IntRange(0),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="How many messages.",
 )
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on showing messages as they come, until Ctrl-C.")
 @last_option

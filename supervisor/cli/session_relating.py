@@ -80,12 +80,16 @@ def _relate(invocation: Invocation, method: str, named: str, links: Mapping[str,
 
 
 def _alias(row: Mapping[str, Any]) -> str:
-    return f"{row['id']}: {row['alias'] or 'no alias'}"
+    return f"{row['id']}: {'alias ' + row['alias'] if row['alias'] else 'no alias'}"
 
 
 def _parent(row: Mapping[str, Any]) -> str:
-    return f"{row['id']}: {row['parent_id'] or 'no parent'}"
+    if not row["parent_id"]:
+        return f"{row['id']}: descends from nobody"
+    return f"{row['id']}: descends from {row['parent_id']}"
 
 
 def _links(row: Mapping[str, Any]) -> str:
-    return f"{row['id']}: {', '.join([*row['task_ids'], *row['projects']]) or 'no links'}"
+    kinds = (("tasks", row["task_ids"]), ("projects", row["projects"]))
+    links = [f"{kind} {', '.join(named)}" for kind, named in kinds if named]
+    return f"{row['id']}: {'; '.join(links) or 'no links'}"

@@ -29,6 +29,7 @@ _SHOWN: Final = (
     ("task_ids", "tasks"),
     ("projects", "projects"),
     ("first_prompt_preview", "first prompt"),
+    ("imported", "imported"),
     ("metadata", "metadata"),
 )
 """Member → what it is called; members that say nothing are left out."""
@@ -93,7 +94,8 @@ def swept(changed: Sequence[Mapping[str, Any]]) -> Table:
 def shown(session: Session, now: datetime) -> Table:
     """Everything known of one session."""
     pairs: list[tuple[str, str | Cell]] = [("id", Cell(scalar(session.get("id")), STRONG))]
-    pairs += [(label, scalar(session[name])) for name, label in _SHOWN if session.get(name) not in (None, "", [], {})]
+    told = {**session, "metadata": _own_metadata(session), "imported": _origins(session)}
+    pairs += [(label, _value(told[name])) for name, label in _SHOWN if told.get(name) not in (None, "", [], {})]
     pairs += [
         (label, f"{local_time(session[name])}  ({ago(session[name], now)})")
         for name, label in (("created_at", "created"), ("last_accessed_at", "used"), ("closed_at", "closed"))
@@ -101,6 +103,29 @@ def shown(session: Session, now: datetime) -> Table:
     ]
     pairs.append(("rev", scalar(session.get("rev"))))
     return facts(pairs)
+
+
+def _value(value: Any) -> str:
+    """A member as people read it: several ids or names with commas between them."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return one_line(", ".join(value))
+    return scalar(value)
+
+
+def _own_metadata(session: Session) -> dict[str, Any]:
+    """The metadata without the importer's own notes, which are for its next import only."""
+    return {name: value for name, value in (session.get("metadata") or {}).items() if name != "imported"}
+
+
+def _origins(session: Session) -> list[str]:
+    """From which tools it was imported, and when last."""
+    notes = (session.get("metadata") or {}).get("imported")
+    if not isinstance(notes, Mapping):
+        return []
+    return [
+        f"from {kind}, {local_time(note.get('at'))}" if isinstance(note, Mapping) else f"from {kind}"
+        for kind, note in notes.items()
+    ]
 
 
 def told_messages(messages: Sequence[Mapping[str, Any]], first_index: int) -> Table:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from supervisor.cli.choices import SESSION_OUTCOMES, one_of
+from supervisor.cli.choices import SESSION_OUTCOMES, one_of, told
 from supervisor.cli.each import do_each
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
@@ -27,7 +27,7 @@ def rename(invocation: Invocation, words: Sequence[str], last: bool) -> int:  # 
 @command("close", example="perdure session close 0190163d-8694-739b-aea5-966c26f8ad91 --outcome done", data=True)
 @ids_argument
 @last_option
-@click.option("--outcome", type=one_of(*SESSION_OUTCOMES), help="How it ended.")
+@click.option("--outcome", type=one_of(*SESSION_OUTCOMES), metavar="WORD", help=told("How it ended", SESSION_OUTCOMES))
 @click.option("--reason", metavar="TEXT", help="Why.")
 def close(
     invocation: Invocation,

@@ -43,7 +43,7 @@ def running(status: Status, health: Mapping[str, Any] | None, now: datetime) -> 
     if runs := dig(status, "counts", "runs"):
         pairs.append(("runs", scalar(runs)))
     if services := dig(status, "counts", "services"):
-        pairs.append(("services", ", ".join(f"{number} {name}" for name, number in services.items())))
+        pairs.append(("services", ", ".join(f"{number} {_phase(name)}" for name, number in services.items())))
     if health is not None:
         pairs.append(("last save", _last_save(health, now)))
     pairs += _alerts(status)
@@ -179,6 +179,8 @@ def _measure(metrics: Mapping[str, Any], name: str, sample: Mapping[str, Any]) -
         mean = sums[0]["value"] / value
         unit = " s" if "seconds" in name else ""
         return f"{value:g} × {mean:.3g}{unit}"
+    if "_bytes" in name and isinstance(value, int | float):
+        return size(int(value))
     return f"{value:.6g}" if isinstance(value, int | float) else scalar(value)
 
 

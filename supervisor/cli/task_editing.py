@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ NULLABLE: Final = ("tool", "session_id")
 @command("edit", example='perdure task edit fix-login --priority 0 --description "Fix the login"', data=True)
 @click.argument("id", metavar="ID", shell_complete=task_id)
 @click.option("--description", metavar="TEXT", help="What is to be done.")
-@click.option("--priority", type=click.IntRange(0, 9), help="0 is the most urgent, 9 the least.")
+@click.option("--priority", type=click.IntRange(0, 9), metavar="N", help="0 is the most urgent, 9 the least.")
 @click.option("--tool", metavar="NAME", help='The tool that is to carry it out; "" for none.')
 @click.option("--session", "session_id", metavar="ID", help='The session it belongs to; "" for none.')
 @click.option("--depends-on", metavar="ID", multiple=True, help='All that it waits for; repeatable; "" for nothing.')
@@ -102,7 +103,10 @@ def _changes(before: Mapping[str, Any], after: Any) -> dict[str, Any]:
 
 
 def _open_editor(draft: Path) -> None:
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
+    if not editor:
+        _remove(draft)
+        raise CommandFailed("nobody is there to edit it", "name the members as options", Exit.USAGE)
     try:
         ended = subprocess.run([*shlex.split(editor), str(draft)], check=False).returncode
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from supervisor.cli import task_view
-from supervisor.cli.choices import TASK_STATUSES, one_of, task_id
+from supervisor.cli.choices import TASK_STATUSES, one_of, task_id, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import ROWS_SHOWN, Runtime, listing, runtime
@@ -15,11 +15,15 @@ from supervisor.cli.short_ids import do_with_id
 
 
 @command("list", example="perdure task list --status pending --tool CLAUDECODE", data=True)
-@click.option("--status", type=one_of(*TASK_STATUSES), help="Only tasks in this status.")
+@click.option(
+    "--status", type=one_of(*TASK_STATUSES), metavar="WORD", help=told("Only tasks in this status", TASK_STATUSES)
+)
 @click.option("--tool", metavar="NAME", help="Only tasks for this tool.")
 @click.option("--session", "session_id", metavar="ID", help="Only tasks of this session.")
 @click.option("--text", metavar="TEXT", help="Only tasks whose description holds this text.")
-@click.option("--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="How many at most.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", default=ROWS_SHOWN, show_default=True, help="How many at most."
+)
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 def list_(invocation: Invocation, limit: int, everything: bool, **filters: str | None) -> None:  # noqa: FBT001  click gives flags so
     """List tasks, the filtered ones or all."""

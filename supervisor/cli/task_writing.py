@@ -25,7 +25,9 @@ lease_option = click.option("--lease", type=int, metavar="N", help="The token of
 @click.argument("description")
 @click.option("--id", metavar="ID", help="The task's id (default: a new one).")
 @click.option("--tool", metavar="NAME", help="The tool that is to carry it out.")
-@click.option("--priority", type=click.IntRange(0, 9), help="0 is the most urgent, 9 the least (default: 5).")
+@click.option(
+    "--priority", type=click.IntRange(0, 9), metavar="N", help="0 is the most urgent, 9 the least (default: 5)."
+)
 @click.option("--session", "session_id", metavar="ID", help="The session it belongs to.")
 @click.option(
     "--depends-on", metavar="ID", multiple=True, shell_complete=task_id, help="A task to wait for; repeatable."
@@ -54,8 +56,10 @@ def add(invocation: Invocation, description: str, depends_on: Sequence[str], run
             shown = row = perdure.call("task.create", **params)
     if invocation.as_json:
         invocation.screen.json(shown)
-    else:
-        invocation.screen.say(row["id"])
+        return
+    invocation.screen.say(row["id"])
+    if params.get("id") not in (None, row["id"]):
+        sys.stderr.write(f'The task is called {row["id"]}: an id names a file, which holds no / \\ : * ? " < > |\n')
 
 
 @command("log", example='perdure task log fix-login "Half of it is done" --level warning', data=True)

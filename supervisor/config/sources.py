@@ -21,6 +21,9 @@ from supervisor.config.values import Unfit, checked, read
 NEAREST_CUTOFF = 0.6
 """difflib's own default: below it a suggestion misleads more often than it helps."""
 
+BEGINNING_MIN = 3
+"""So many characters written right are taken for the beginning of a longer name, whatever else looks alike."""
+
 DOTENV = ".env"
 
 
@@ -185,8 +188,10 @@ def _nearest_key(section: str, short: str) -> str:
 
 
 def _nearest(name: str, candidates: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, candidates, n=1, cutoff=NEAREST_CUTOFF)
-    return found[0] if found else ""
+    known = list(candidates)
+    found = difflib.get_close_matches(name, known, n=1, cutoff=NEAREST_CUTOFF)
+    longer = [candidate for candidate in known if len(name) >= BEGINNING_MIN and candidate.startswith(name)]
+    return next(iter([*longer, *found]), "")
 
 
 def _variable(name: str) -> str:

@@ -20,7 +20,8 @@ from supervisor.foreign.client import Runtime
 from supervisor.foreign.kinds import Kind, check
 from supervisor.foreign.marks import digest_of
 from supervisor.foreign.report import Outcome, Report
-from supervisor.foreign.sessions import REFUSALS, SessionImport
+from supervisor.foreign.session_merge import REFUSALS
+from supervisor.foreign.sessions import SessionImport
 from supervisor.foreign.values import (
     EventsFound,
     Found,

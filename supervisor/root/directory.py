@@ -2,7 +2,7 @@
 Making a directory ours, or leaving it alone.
 
 The root judges before it touches anything, because from then on its own lock file marks the directory as Perdure's. The
-marks are those of `actors.storage.layout.classify`, told again here: the root may not know the storage (it would load
+marks are those of `actors.storage.standing.classify`, told again here: the root may not know the storage (it would load
 it into the one process that must not break), and a test holds the two judgements equal. What a newer version wrote
 is told by the runtime, which knows versions.
 """

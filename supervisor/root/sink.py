@@ -85,6 +85,9 @@ def for_people(line: bytes) -> bytes:
 def _shown(value: object) -> str:
     if isinstance(value, str) and value.isprintable() and " " not in value and value:
         return value
+    if isinstance(value, float):
+        # A pause of 0.05187505080357822 s tells people no more than one of 0.05188 s.
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"  # noqa: PLR2004  beyond it there would be exponents
     return orjson.dumps(value).decode()
 
 

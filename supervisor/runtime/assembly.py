@@ -1,56 +1,41 @@
-"""Who is built from what: the runtime's actors, their mailboxes, their order of start (the composition root's plan).
-
-    runtime ── one_for_one
-       ├── agents_link, where agents can be run
-       ├── core ── rest_for_one: writer, then domain ── one_for_one: tasks, sessions, runs, events, reports, autosave
-       ├── gateway
-       ├── alerts
-       └── services, where some are configured: each has a supervisor of its own (`supervisor.runtime.services`)
+"""Who is built from what: the runtime's parts and what joins them (the composition root's plan).
 
 Everything that outlives an actor's crash is made here once: mailboxes, the ledger, the writer's desk, subscriptions,
-the gateway's connections. What a crash may take is made anew by the `run` function of each child.
+the gateway's connections. What a crash may take is made anew by the children of `actor_tree`.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import socket
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
-import trio
 
-from actors.autosave import Autosave, Watch
+from actors.autosave import Watch
 from actors.domain import Place
-from actors.events import Events
 from actors.hall import Hall
-from actors.kernel.actor import BEAT_EVERY_S, Behaviour, serve
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
 from actors.ledger import Ledger, RecentLines
 from actors.model.errors import ShuttingDown
 from actors.model.state import Limits as TableLimits
-from actors.reports import Reports
 from actors.running.link import NoLink
-from actors.runs import Runs
-from actors.sessions import Sessions
 from actors.storage.disk_store import DiskStore
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.subscriptions import Subscriptions
-from actors.tasks import Tasks
-from actors.writer import Desk, Writer
+from actors.writer import Desk
 from supervisor.config.schema import Config
 from supervisor.gateway.gateway import Gateway
 from supervisor.gateway.observer import Tally
 from supervisor.logs import get_logger
 from supervisor.parsers import parser_of
 from supervisor.runtime import settings
+from supervisor.runtime.actor_tree import DOMAIN, ActorTree
 from supervisor.runtime.agents_link import AgentsLink
 from supervisor.runtime.alerts.command import AlertCommand
 from supervisor.runtime.alerts.watch import AlertWatch
@@ -58,18 +43,13 @@ from supervisor.runtime.methods import local_methods
 from supervisor.runtime.metrics import RuntimeMetrics
 from supervisor.runtime.office import Office
 from supervisor.runtime.services.records import Records
-from supervisor.runtime.services.supervisors import PLACE, Services
-from supervisor.tree.context import ChildContext
-from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
+from supervisor.runtime.services.supervisors import Services
 
 LETTERS_MAX: Final = 8192
 """Commands that wait for one actor: four of its batches. Beyond that the gateway reads no more: back-pressure."""
 
 WRITER_LETTERS_MAX: Final = 32_768
 """The writer takes what all the others hand on, a batch (2048) of each at once, many times over."""
-
-DOMAIN: Final = ("tasks", "sessions", "runs", "events", "reports", "autosave")
-"""In the order of their start."""
 
 _log = get_logger("supervision:actors")
 
@@ -161,7 +141,21 @@ class Assembly:
         )
         self.desk.is_followed = lambda: len(self._subscriptions) > 0
         self.desk.replying, self.desk.flush = self.gateway.replying, self.gateway.flush
-        self.spec = self._spec()
+        self.spec = ActorTree(
+            config=config,
+            mailboxes=self.mailboxes,
+            runs=self._refs["runs"],
+            events=self._refs["events"],
+            places=self.places,
+            desk=self.desk,
+            hall=self.hall,
+            subscriptions=self._subscriptions,
+            watch=self.watch,
+            gateway=self.gateway,
+            alerts=self.alerts,
+            link=self.link,
+            services=self.services,
+        ).spec()
 
     def take_live(self, config: Config) -> None:
         """Take the values of a configuration that was read again, as far as they may change while running."""
@@ -232,70 +226,6 @@ class Assembly:
             stamp=self.desk.clock.stamp,
             version=self._birth.version,
         )
-
-    def _spec(self) -> SupervisorSpec:
-        supervise = partial(
-            SupervisorSpec,
-            intensity=settings.actors_intensity(self._birth.config),
-            backoff=settings.backoff(self._birth.config),
-        )
-        domain = supervise(
-            name="domain",
-            strategy=Strategy.ONE_FOR_ONE,
-            children=tuple(self._child(name, self._domain_run(name)) for name in DOMAIN),
-        )
-        writer = self._child("writer", self._writer_run, start_within_s=math.inf)
-        core = supervise(name="core", strategy=Strategy.REST_FOR_ONE, children=(writer, domain))
-        gateway = self._child("gateway", self.gateway.run)
-        link = () if self.link is None else (self._child("agents_link", self._link_run),)
-        services = () if self.services is None else (self._child(PLACE, self.services.run),)
-        children = (*link, core, gateway, self._child("alerts", self.alerts.run), *services)
-        return supervise(name="runtime", strategy=Strategy.ONE_FOR_ONE, children=children)
-
-    def _child(self, name: str, run: Callable[[ChildContext], Any], start_within_s: float = 60.0) -> ChildSpec:
-        supervision = self._birth.config.supervisor
-        return ChildSpec(
-            name=name,
-            run=run,
-            stop_grace_s=supervision.stop_grace_s,
-            start_within_s=start_within_s,
-            hung_after_s=supervision.hung_after_s,
-        )
-
-    async def _link_run(self, context: ChildContext) -> None:
-        """Carry orders and news until everybody else has stopped."""
-        if self.link is None:
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.link.run)
-            context.ready()
-            while not context.stopping.is_set():
-                context.beat()
-                await context.chaos_hang()
-                with trio.move_on_after(BEAT_EVERY_S):
-                    await context.stopping.wait()
-            nursery.cancel_scope.cancel(reason="the runtime stops")
-
-    async def _writer_run(self, context: ChildContext) -> None:
-        await serve(Writer(self.desk, context), self.mailboxes["writer"], context)
-
-    def _domain_run(self, name: str) -> Callable[[ChildContext], Any]:
-        async def run(context: ChildContext) -> None:
-            await serve(self._behaviour(name, context), self.mailboxes[name], context)
-
-        return run
-
-    def _behaviour(self, name: str, context: ChildContext) -> Behaviour:
-        place = self.places[name]
-        makers: Mapping[str, Callable[[], Behaviour]] = {
-            "tasks": lambda: Tasks(place, context, self._refs["runs"]),
-            "sessions": lambda: Sessions(place, context),
-            "runs": lambda: Runs(place, context, self.hall),
-            "events": lambda: Events(place, context, self._subscriptions),
-            "reports": lambda: Reports(place, context),
-            "autosave": lambda: Autosave(place, context, self.watch, self._refs["events"]),
-        }
-        return makers[name]()
 
 
 def _link(doors: socket.socket | None, runs: Ref) -> AgentsLink | None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-from functools import cache
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.kit.named_tests import is_there
 
 SPEC = "scenario/test_spec_sessions.py"
 RETENTION = "actors/decisions/test_sessions_retention.py"
@@ -175,13 +171,7 @@ SESSIONS_DB = {
 }
 
 
-@cache
-def functions_in(path: str) -> frozenset[str]:
-    module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-
-
 @pytest.mark.parametrize("table", [NANOCODER, CODEXD, SESSIONS_DB], ids=["nanocoder", "codexd", "sessions-db"])
 def test_what_another_tool_does_is_shown_by_a_test_that_exists(table: dict[str, tuple[str, str]]) -> None:
-    gone = {behaviour: where for behaviour, where in table.items() if where[1] not in functions_in(where[0])}
+    gone = {behaviour: where for behaviour, where in table.items() if not is_there("::".join(where))}
     assert gone == {}

@@ -23,6 +23,7 @@ from actors.messages.tasks import TaskCreate, TaskGet, TaskList
 from actors.model.draft import Draft
 from actors.storage.disk_store import DiskStore
 from supervisor.root.control import GaveUp
+from supervisor.runtime.actor_tree import ActorTree
 from supervisor.tree.chaos import Harm
 from tests.kit.runtimes import PATHS, Running, Sent, config_of, running_runtime
 
@@ -370,7 +371,9 @@ async def test_a_poison_query_is_told_so(tmp_path: Path, monkeypatch: pytest.Mon
         await running.ask(TaskList())
 
 
-async def test_what_an_actor_does_by_itself_is_no_poison_for_ever(tmp_path: Path) -> None:
+async def test_what_an_actor_does_by_itself_is_no_poison_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A decision of its own that crashes the actor is not tried again by the next incarnation."""
 
     def decide(_draft: Draft, _at: At) -> Decision:
@@ -378,15 +381,15 @@ async def test_what_an_actor_does_by_itself_is_no_poison_for_ever(tmp_path: Path
 
     async with running_runtime(tmp_path) as running:
         domain: list[Domain] = []
-        made = running.assembly._behaviour
+        made = ActorTree._behaviour
 
-        def behaviour(name: str, context: Any) -> Any:
-            one = made(name, context)
+        def behaviour(self: ActorTree, name: str, context: Any) -> Any:
+            one = made(self, name, context)
             if name == "runs":
                 domain.append(one)  # type: ignore[arg-type]
             return one
 
-        running.assembly._behaviour = behaviour  # type: ignore[method-assign]
+        monkeypatch.setattr(ActorTree, "_behaviour", behaviour)
         running.harm("runs", Harm.CRASH)
         await running.until_up("runs", 2)
 

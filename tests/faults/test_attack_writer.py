@@ -26,6 +26,30 @@ async def test_facts_without_files_do_not_keep_the_journal_for_ever(tmp_path: Pa
         await core.until(lambda: core.desk.store._files.durable_seq >= 5)  # type: ignore[union-attr]
 
 
+async def test_a_fact_without_a_file_that_comes_while_files_are_written_is_passed_by_the_watermark(
+    tmp_path: Path,
+) -> None:
+    written = threading.Event()
+    async with running_core(tmp_path) as core:
+        store: Any = core.desk.store
+        write = store.write_behind
+
+        def held_write(behind: Any) -> Any:
+            assert written.wait(PATIENCE_S)
+            return write(behind)
+
+        store.write_behind = held_write
+        await core.ask("tasks", ask.TaskCreate(description="has a file"))
+        core.clock.pass_s(1)
+        core.wake("writer")
+        await core.ask("events", records.EventRecord(type="t", message="has none"))
+        written.set()
+        await core.until(lambda: core.ledger.files_backlog == 0)
+        core.clock.pass_s(10)
+        core.wake("writer")
+        await core.until(lambda: store._files.durable_seq >= 2)
+
+
 async def test_who_waits_for_the_snapshot_after_this_one_is_answered_at_the_end(tmp_path: Path) -> None:
     opened = threading.Event()
     questions = [Ask(SaveNow()), Ask(SaveNow())]

@@ -7,6 +7,7 @@ lives again at once, as under a supervisor without backoff.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -160,6 +161,8 @@ class Core:
         self.crashes: list[Exception] = []
         self._scopes: dict[str, trio.CancelScope] = {}
         self._ref = 0
+        self._life = os.urandom(4).hex()
+        """Recovery knows commands by their refs: those of another life over this directory must be others."""
 
     async def ask(self, actor: str, params: Any, *, key: str | None = None, listener: Listener | None = None) -> Any:
         """Ask as the gateway does; return the decoded result or raise the error."""
@@ -189,7 +192,7 @@ class Core:
         self._ref += 1
         digest = hashlib.sha256(repr(params).encode()).hexdigest() if key is not None else None
         notify = None if listener is None else listener.notify
-        ref = f"test-{self._ref}"
+        ref = f"test-{self._life}-{self._ref}"
         return Request(method_of(type(params)), params, reply, ref, key, digest, notify), answered
 
     def wake(self, *names: str) -> None:

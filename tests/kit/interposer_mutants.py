@@ -52,7 +52,7 @@ def acknowledge_before_the_write() -> None:
     def commit_later(self: DiskStore, bodies: Sequence[bytes]) -> Appended:
         write_held(self)
         held.extend(bodies)
-        first = self._open_journal().next_seq
+        first = self._journal.current.next_seq
         return Appended(first_seq=first, last_seq=first + len(bodies) - 1, bytes=0, sync_s=0.0)
 
     def rotate_after(self: DiskStore, saved_seq: int) -> JournalSize:

@@ -15,8 +15,13 @@ class MortalDisk(Disk):
     def __init__(self, changes_max: int | None = None) -> None:
         super().__init__()
         self.changes = 0
+        self.marks: dict[str, int] = {}
         self._changes_max = changes_max
         self._open: set[int] = set()
+
+    def mark(self, **values: int) -> None:
+        """Note what the driver may rely on from here, for instance `acknowledged=12`."""
+        self.marks |= values
 
     def open(self, path: Path, flags: int, *, links_max: int = 1) -> int:
         if flags & os.O_CREAT:

@@ -30,7 +30,8 @@ from supervisor.config.loading import from_wire, to_wire
 from supervisor.config.schema import Config
 from supervisor.root.control import ControlChannel, News, Order, Ready, Stop
 from supervisor.root.runtime_side import RuntimeLink
-from supervisor.runtime.assembly import DOMAIN, Assembly, Birth
+from supervisor.runtime.actor_tree import DOMAIN
+from supervisor.runtime.assembly import Assembly, Birth
 from supervisor.runtime.life import Runtime
 from supervisor.tree.chaos import Harm
 from supervisor.tree.view import ChildView

@@ -18,6 +18,7 @@ from actors.storage.journal_decoding import decode_body
 from actors.storage.layout import Layout
 from actors.storage.verify import verify_directory
 from tests.kit.disks import RecordingDisk
+from tests.kit.mortal_disk import MortalDisk
 from tests.kit.stores import (
     OTHER_SESSION,
     SESSION,
@@ -81,7 +82,7 @@ class Truth:
 class Recorded:
     """A store on a recording disk whose acknowledgements are marked in the trace."""
 
-    def __init__(self, root: Path, disk: RecordingDisk, truth: Truth, **changes: Any) -> None:
+    def __init__(self, root: Path, disk: RecordingDisk | MortalDisk, truth: Truth, **changes: Any) -> None:
         self.root = root
         self.disk = disk
         self.truth = truth
@@ -125,8 +126,7 @@ class WitnessedStore(DiskStore):
     truth: Truth
 
     def commit(self, bodies: Sequence[bytes]) -> Appended:
-        assert self._journal is not None
-        self.truth.take(self._journal.next_seq, bodies)
+        self.truth.take(self._journal.current.next_seq, bodies)
         return super().commit(bodies)
 
 

@@ -321,6 +321,77 @@ def _session_restore(wire: Wire) -> None:
     assert wire.call("session.messages", id=session["id"])["messages"] == [{"content": "kept"}]
 
 
+@scene("session.put")
+def _session_put(wire: Wire) -> None:
+    put = wire.call("session.put", session={"id": "session_1704067200777", "title": "Brought along"})
+    assert put.keys() == SESSION
+    assert put["external_ids"] == ["session_1704067200777"]
+    again = wire.call("session.put", session={"id": put["id"], "model": "opus"})
+    assert (again["id"], again["title"], again["model"], again["rev"]) == (put["id"], "Brought along", "opus", 2)
+
+
+@scene("session.seen")
+def _session_seen(wire: Wire) -> None:
+    first = wire.call("session.seen", external_id="seen-1", cwd="/home/me/seen")
+    assert (first["minted"], first["session"].keys()) == (True, SESSION)
+    again = wire.call("session.seen", external_id="seen-1")
+    assert (again["minted"], again["session"]["id"]) == (False, first["session"]["id"])
+    assert again["identity_resolution"]["confidence"] == "exact"
+
+
+@scene("session.find")
+def _session_find(wire: Wire) -> None:
+    session = session_made(wire, title="Where the needle is", working_directory="/found")
+    for by in ({"id": session["id"]}, {"text": "NEEDLE"}):
+        assert [found["id"] for found in wire.call("session.find", **by)["sessions"]] == [session["id"]]
+    assert wire.call("session.find", external_id="nobody-knows-it") == {"sessions": []}
+
+
+@scene("session.alias")
+def _session_alias(wire: Wire) -> None:
+    session, other = session_made(wire), session_made(wire)
+    assert wire.call("session.alias", id=session["id"], alias="called")["alias"] == "called"
+    assert wire.fault("session.alias", id=other["id"], alias="called")["code"] == -32002
+    assert wire.call("session.alias", id=session["id"], alias=None)["alias"] is None
+
+
+@scene("session.parent")
+def _session_parent(wire: Wire) -> None:
+    parent, child = session_made(wire), session_made(wire)
+    assert wire.call("session.parent", id=child["id"], parent_id=parent["id"])["parent_id"] == parent["id"]
+    assert "error" in wire.ask("session.parent", id=parent["id"], parent_id=child["id"]), "a cycle was made"
+    assert wire.call("session.parent", id=child["id"], parent_id=None)["parent_id"] is None
+
+
+@scene("session.link")
+def _session_link(wire: Wire) -> None:
+    task, session = made(wire), session_made(wire)
+    linked = wire.call("session.link", id=session["id"], tasks=[task["id"]], projects=["login"])
+    assert (linked["task_ids"], linked["projects"]) == ([task["id"]], ["login"])
+
+
+@scene("session.unlink")
+def _session_unlink(wire: Wire) -> None:
+    session = session_made(wire)
+    wire.call("session.link", id=session["id"], projects=["login", "logout"])
+    assert wire.call("session.unlink", id=session["id"], projects=["login"])["projects"] == ["logout"]
+
+
+@scene("session.tree")
+def _session_tree(wire: Wire) -> None:
+    parent, child = session_made(wire), session_made(wire)
+    wire.call("session.parent", id=child["id"], parent_id=parent["id"])
+    (root,) = wire.call("session.tree", id=parent["id"])["roots"]
+    assert root["session"]["id"] == parent["id"]
+    assert [one["session"]["id"] for one in root["children"]] == [child["id"]]
+
+
+@scene("session.sweep")
+def _session_sweep(wire: Wire) -> None:
+    session_made(wire)
+    assert wire.call("session.sweep", dry_run=True) == {"changed": []}, "a session made just now counts as unused"
+
+
 @scene("run.put")
 def _run_put(wire: Wire) -> None:
     run = wire.call("run.put", run={"id": "run_put", "status": "running", "argv": ["make", "test"], "pid": 4711})

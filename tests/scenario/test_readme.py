@@ -9,8 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from supervisor.cli.commands import perdure
+from supervisor.cli.invocation import Invocation
 from tests.kit.perdure import WITHIN_S, Perdure
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -72,6 +75,35 @@ def test_every_program_works(program: str, tmp_path: Path, request: pytest.Fixtu
     done = run([sys.executable, "-c", program], folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+SHOWN = sorted(
+    {line.removeprefix("$ ") for block in blocks("text") for line in block.splitlines() if "$ perdure" in line}
+)
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_every_command_that_is_shown_takes_what_it_is_given(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    ends = [number for number, word in enumerate(words) if word in {"|", "2>", ">", "&"}]
+    arguments = words[1 : min(ends, default=len(words))]
+    found: click.Command = perdure
+    path = ["perdure"]
+    while isinstance(found, click.Group):
+        name = arguments.pop(0)
+        inner = found.get_command(click.Context(found), name)
+        assert inner is not None, name
+        found, path = inner, [*path, name]
+    found.make_context(" ".join(path), arguments, obj=Invocation())  # raises UsageError for what it does not know
+
+
+def test_the_map_names_every_folder() -> None:
+    mapped = README.partition("## The map")[2].partition("## Limits")[0]
+    folders = ["bench", "configs", "tests"]
+    for root in ("actors", "supervisor", "supervisor/runtime", "tests"):
+        folders += [folder.name for folder in (CHECKOUT / root).iterdir() if any(folder.glob("*.py"))]
+    assert "alerts" in folders
+    assert [name for name in folders if not re.search(rf"[`/]{name}[`/]", mapped)] == []
 
 
 def test_the_commands_named_in_the_text_exist() -> None:

@@ -40,7 +40,7 @@ def test_a_session_is_named_by_number_alias_part_or_as_the_last(running: Perdure
     assert shown(running, "--last") == ids[0]
     assert running.ended("session", "show", "9").returncode == 4
     assert running.ended("session", "alias", ids[0], "third").returncode == 5
-    assert running.ended("session", "show", "nobody").returncode == 2
+    assert running.ended("session", "show", "nobody").returncode == 4
 
 
 def test_sessions_are_related_drawn_found_and_unrelated(running: Perdure, ids: list[str]) -> None:
@@ -58,7 +58,7 @@ def test_sessions_are_related_drawn_found_and_unrelated(running: Perdure, ids: l
     assert ids[0] in fine(running, "find", "NUMBER 1")
     fine(running, "unlink", "root", "--task", "t1")
     assert fine(running, "find", "--task", "t1") == "No sessions.\n"
-    assert f"{ids[1]}: no parent" in fine(running, "parent", ids[1], "--none")
+    assert f"{ids[1]}: descends from nobody" in fine(running, "parent", ids[1], "--none")
 
 
 def test_a_session_leaves_and_comes_back_with_what_it_was_called(running: Perdure, ids: list[str]) -> None:

@@ -33,6 +33,11 @@ def test_a_section_shows_its_keys_only(capsys: pytest.CaptureFixture[str]) -> No
     assert list(json.loads(capsys.readouterr().out)) == [name for name in KEYS if name.startswith("tasks.")]
 
 
+def test_a_key_that_is_not_there_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "show", "state.pth"]) == 2
+    assert capsys.readouterr().err.endswith("did you mean state.path?\n")
+
+
 def test_a_right_configuration_is_called_right(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(["config", "check"]) == 0
     assert str(tmp_path / "coding-agent-state") in capsys.readouterr().out

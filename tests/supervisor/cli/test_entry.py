@@ -48,7 +48,7 @@ def test_a_wrong_command_line_is_told_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["task", "add", "x"], ["events"], ["health"], ["save"], ["down"], ["session", "list"], ["actors"]]
+    "arguments", [["task", "add", "x"], ["events"], ["health"], ["save"], ["session", "list"], ["actors"]]
 )
 def test_where_nothing_runs_a_command_ends_with_3(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 3

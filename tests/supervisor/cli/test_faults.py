@@ -62,6 +62,18 @@ def test_a_hint_of_the_runtime_names_a_command_and_not_a_method() -> None:
     assert line.endswith("(not_found): perdure task list shows what there is")
 
 
+@pytest.mark.parametrize(
+    ("method", "typed"),
+    [
+        ("run.list", "perdure runs"),
+        ("session.tree", "perdure session tree"),
+        ("service.start", "perdure service start"),
+    ],
+)
+def test_each_method_in_a_hint_is_told_as_the_command_of_it(method: str, typed: str) -> None:
+    assert told(NotFound("there is none", hint=f"{method} does it")).line.endswith(f": {typed} does it")
+
+
 def test_a_violation_that_the_message_tells_is_not_told_twice() -> None:
     error = InvalidParams("depends_on: no task x", violations=[{"path": "depends_on[0]", "message": "no task x"}])
     assert told(error).line == "perdure: depends_on: no task x (invalid_params): correct what is named"

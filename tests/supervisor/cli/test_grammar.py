@@ -15,7 +15,6 @@ from supervisor.cli.grammar import Command, LazyGroup
 from supervisor.cli.invocation import Invocation
 
 CHECKOUT = Path(__file__).parents[3]
-NOT_YET = ("bench",)
 
 
 def every(group: LazyGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], LazyGroup, click.Command]]:
@@ -42,6 +41,14 @@ def test_the_table_says_what_the_help_says(path: tuple[str, ...], group: LazyGro
 
 
 @pytest.mark.parametrize(("path", "group", "found"), ALL)
+def test_a_list_of_commands_has_one_line_for_each(
+    path: tuple[str, ...], group: LazyGroup, found: click.Command
+) -> None:
+    listed = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+    assert f"  {group.table[path[-1]].summary}\n" in listed
+
+
+@pytest.mark.parametrize(("path", "group", "found"), ALL)
 def test_every_command_has_the_common_options_and_an_example(
     path: tuple[str, ...], group: LazyGroup, found: click.Command
 ) -> None:
@@ -57,10 +64,6 @@ def test_help_is_shown_for_every_command(path: tuple[str, ...], group: LazyGroup
     assert done.exit_code == 0
     assert done.output.startswith(f"Usage: perdure {' '.join(path)}")
     assert "Example" in done.output or isinstance(found, LazyGroup)
-
-
-def test_what_is_not_built_has_no_command() -> None:
-    assert not set(NOT_YET) & set(perdure.list_commands(click.Context(perdure)))
 
 
 def test_the_common_options_may_stand_before_the_command_or_after_it() -> None:

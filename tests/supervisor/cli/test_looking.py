@@ -161,12 +161,14 @@ def test_metrics_are_a_row_each_and_histograms_a_count_and_a_mean(serve: Serve, 
         "perdure_commit_seconds_count": [{"labels": {}, "value": 4.0}],
         "perdure_commit_seconds_sum": [{"labels": {}, "value": 0.002}],
         "perdure_commit_seconds_created": [{"labels": {}, "value": 1.0}],
+        "perdure_disk_free_bytes": [{"labels": {}, "value": 82_537_400_000.0}],
     }
     server = serve({"runtime.metrics": lambda _: metrics})
     assert run(["metrics"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["METRIC", "OF", "VALUE"],
         ["perdure_commit_seconds_count", "4", "×", "0.0005", "s"],
+        ["perdure_disk_free_bytes", "82.5", "GB"],
         ["perdure_tasks", "status=pending", "3"],
     ]
     assert server.asked == [("runtime.metrics", {"format": "json"})]
@@ -252,8 +254,9 @@ def test_events_follows_from_where_it_was_told(serve: Serve, capsys: Captured, m
         (fact(1, "task.logged", entries=[{"message": "a"}, {"message": "b\nc"}]), "b c"),
         (fact(1, "task.updated", priority=1, updated_at=STAMP), "priority"),
         (fact(1, "event.recorded", type="alert:lag", message="slow"), "slow"),
+        (fact(1, "session.appended", message_count=7, messages=[{"role": "user"}, {"role": "tool"}]), "2 messages"),
         ({"kind": "state:saved", "id": None, "seq": None, "ts": STAMP, "data": None}, ""),
-        (fact(1, "task.failed", error={"kind": "k", "message": "m"}), '{"kind": "k", "message": "m"}'),
+        (fact(1, "task.failed", error={"kind": "k", "message": "m"}), "m"),
     ],
 )
 def test_an_event_is_told_by_the_most_telling_of_its_data(event: dict[str, Any], what: str) -> None:
@@ -265,6 +268,11 @@ def test_save_tells_what_was_saved(serve: Serve, capsys: Captured) -> None:
     serve({"state.save": lambda _: {"path": "/s/state.json", "seq": 9, "bytes": 1234, "duration_s": 0.004}})
     assert run(["save"]) == 0
     assert capsys.readouterr().out == "/s/state.json: seq 9, 1.2 kB, in 4ms\n"
+
+
+def test_down_where_nothing_runs_does_not_advise_to_start_it(tmp_path: Path, capsys: Captured) -> None:
+    assert run(["down", "--state-path", str(tmp_path)]) == 3
+    assert capsys.readouterr().err == f"perdure: nothing runs in {tmp_path}: there is nothing to stop\n"
 
 
 def test_down_asks_and_waits_until_the_lock_is_free(serve: Serve, capsys: Captured) -> None:

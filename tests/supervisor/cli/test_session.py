@@ -46,12 +46,30 @@ def test_list_shows_a_row_per_session(serve: Serve, capsys: Captured, tmp_path: 
 
 
 def test_show_leaves_out_what_says_nothing(serve: Serve, capsys: Captured) -> None:
-    serve({"session.get": lambda _: session(task_ids=["a"])})
+    serve({"session.get": lambda _: session(task_ids=["a", "b"])})
     assert run(["session", "show", SESSION_ID]) == 0
     shown = capsys.readouterr().out
     assert "title      The login" in shown
-    assert 'tasks      ["a"]' in shown
+    assert "tasks      a, b" in shown
     assert "alias" not in shown
+
+
+def test_show_says_where_a_session_was_imported_from_and_leaves_the_importers_notes_out(
+    serve: Serve, capsys: Captured
+) -> None:
+    notes = {"codex": {"at": "2026-11-21T13:07:35.845Z", "told": {"title": "40f3c47e6a11de96"}}}
+    serve({"session.get": lambda _: session(metadata={"imported": notes, "mine": 1})})
+    assert run(["session", "show", SESSION_ID]) == 0
+    shown = capsys.readouterr().out
+    assert "from codex, 2026-11-21" in shown
+    assert '{"mine": 1}' in shown
+    assert "40f3c47e6a11de96" not in shown
+
+
+def test_links_are_told_apart(serve: Serve, capsys: Captured) -> None:
+    serve({"session.link": lambda _: session(task_ids=["a", "b"], projects=["web"])})
+    assert run(["session", "link", SESSION_ID, "--task", "b"]) == 0
+    assert capsys.readouterr().out == f"{SESSION_ID}: tasks a, b; projects web\n"
 
 
 def test_tail_shows_the_last_messages_with_their_index(serve: Serve, capsys: Captured) -> None:
@@ -115,7 +133,7 @@ def _first_only(perdure: Any, after_seq: int, kinds: list[str]) -> Any:
         (["restore", SESSION_ID], "session.restore", {}, "open"),
         (["alias", SESSION_ID, "login"], "session.alias", {"alias": "login"}, "no alias"),
         (["alias", SESSION_ID, "--none"], "session.alias", {"alias": None}, "no alias"),
-        (["parent", SESSION_ID, "--none"], "session.parent", {"parent_id": None}, "no parent"),
+        (["parent", SESSION_ID, "--none"], "session.parent", {"parent_id": None}, "descends from nobody"),
         (["link", SESSION_ID, "--task", "a", "--task", "b"], "session.link", {"tasks": ["a", "b"]}, "no links"),
         (["unlink", SESSION_ID, "--project", "p"], "session.unlink", {"projects": ["p"]}, "no links"),
     ],

@@ -46,13 +46,18 @@ class Runtime:
         ("6c26f8ad91", FIRST),
         ("…6c26f8ad91", FIRST),
         ("..6c26f8ad91", FIRST),
-        ("nobody", "nobody"),
-        ("../../etc/passwd", "../../etc/passwd"),
-        ("ffff", "ffff"),
     ],
 )
 def test_a_session_is_found_by_whatever_names_it(text: str, found: str) -> None:
     assert named_session(Runtime(), STATE, text) == found
+
+
+@pytest.mark.parametrize("text", ["nobody", "../../etc/passwd", "ffff"])
+def test_what_names_no_session_is_not_found(text: str) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        named_session(Runtime(), STATE, text)
+    assert caught.value.exit_code == Exit.NOT_FOUND
+    assert caught.value.message == f"no session is called {text}"
 
 
 def test_a_whole_id_is_not_looked_up() -> None:

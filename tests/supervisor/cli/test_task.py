@@ -27,6 +27,14 @@ def test_add_prints_the_id_alone_so_that_scripts_can_take_it(serve: Serve, capsy
     assert server.asked == [("task.create", {"description": "Fix the login"})]
 
 
+def test_add_tells_when_the_id_is_another_than_was_asked_for(serve: Serve, capsys: Captured) -> None:
+    serve({"task.create": lambda _: task("ab")})
+    assert run(["task", "add", "Fix the login", "--id", "a/b"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "ab\n"
+    assert "The task is called ab" in said.err
+
+
 def test_add_says_everything_that_was_given(serve: Serve, capsys: Captured) -> None:
     server = serve({"task.create": answered_row})
     options = ["--id", "a", "--tool", "CODEX", "--priority", "0", "--session", "s", "--max-attempts", "5"]
@@ -276,6 +284,17 @@ def test_an_editor_that_fails_changes_nothing(
     assert run(["task", "edit", "a"]) == 1
     assert "the editor ended with 3" in capsys.readouterr().err
     assert not list(tmp_path.glob("perdure-*"))
+
+
+def test_without_an_editor_and_a_terminal_nothing_is_opened(
+    serve: Serve, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve({"task.get": lambda _: task("login")})
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    assert run(["task", "edit", "login"]) == 2
+    assert "name the members as options" in capsys.readouterr().err
 
 
 def test_an_editor_that_is_not_there_is_told(serve: Serve, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

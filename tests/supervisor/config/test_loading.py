@@ -93,6 +93,14 @@ def test_an_option_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
     assert load(options={"state.path": None}, environ={}, cwd=tmp_path) == load(environ={}, cwd=tmp_path)
 
 
+def test_the_beginning_of_a_name_is_completed(tmp_path: Path) -> None:
+    error = refused(tmp_path, "[state]\nautosave = 5\n", {"PERDURE_STATE__AUTOSAVE": "5"}, {})
+    assert [str(violation).partition("did you mean ")[2] for violation in error.violations] == [
+        "state.autosave_interval_s?",
+        "PERDURE_STATE__AUTOSAVE_INTERVAL_S?",
+    ]
+
+
 def test_all_mistakes_of_all_layers_are_told_at_once_in_one_line(tmp_path: Path) -> None:
     written(tmp_path, "PERDURE_LOG__LEVLE=info\n", ".env")
     error = refused(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from actors.storage.files import Disk
-from actors.storage.layout import Layout, Standing, classify
+from actors.storage.layout import Layout
+from actors.storage.standing import Standing, classify
 from supervisor.root.directory import is_foreign, prepare
 from supervisor.root.errors import NotAStateDirectory
 from tests.kit.roots import running_root

@@ -59,8 +59,9 @@ def test_a_second_root_is_refused_and_told_who_holds_the_directory(state_path: P
         assert first.ask("fake.who")["incarnation"] == 1
 
 
-def test_of_two_roots_started_together_exactly_one_wins_every_time(tmp_path: Path) -> None:
-    for number in range(20):
+@pytest.mark.parametrize("times", [10, pytest.param(50, marks=pytest.mark.long)])
+def test_of_two_roots_started_together_exactly_one_wins_every_time(tmp_path: Path, times: int) -> None:
+    for number in range(times):
         state_path = tmp_path / str(number)
         with running_root(state_path) as one, running_root(state_path) as other:
             eventually(lambda: (one.process.poll(), other.process.poll()) != (None, None), "one of them gives up")

@@ -25,6 +25,12 @@ def test_a_line_is_shown_to_people_as_time_level_event_and_the_rest() -> None:
     assert for_people(LINE) == b'03:04:05 info    serving  seq=7 why="a b"'
 
 
+@pytest.mark.parametrize(("value", "shown"), [("0.05187505080357822", "0.05188"), ("12.0", "12"), ("86400.5", "86400")])
+def test_a_number_is_shown_with_the_digits_that_tell_something(value: str, shown: str) -> None:
+    line = f'{{"event":"waiting","delay_s":{value}}}'.encode()
+    assert for_people(line).endswith(f"delay_s={shown}".encode())
+
+
 def test_a_librarys_words_are_shown_as_they_are() -> None:
     assert for_people(b'{"event":"stderr","bytes":5,"text":"hello"}') == b"hello"
 

@@ -8,7 +8,7 @@ import attrs
 
 from actors.messages.tasks import TaskCreate
 from supervisor.config.schema import Config
-from supervisor.runtime.assembly import DOMAIN
+from supervisor.runtime.actor_tree import DOMAIN
 from supervisor.runtime.settings import gateway_limits, rules, storage_settings, writer_settings
 from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
 from supervisor.wire.methods import METHODS

@@ -1,0 +1,102 @@
+"""How long it takes until a command is acknowledged again: after a kill, after an actor's crash, from a cold start."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Final
+
+from supervisor.bench.figures import Answer, Figure
+from supervisor.bench.setting import Setting
+from supervisor.bench.subject import STANDBY, HungUp, Line, Subject, measured
+
+TIMES: Final = 3
+
+HEALTHY_AFTER_S: Final = 0.5
+CALM_S: Final = 2 * HEALTHY_AFTER_S
+"""Between two blows: a child that has been healthy is restarted at once; what is measured is no backoff."""
+
+ENVIRONMENT: Final = {**STANDBY, "PERDURE_SUPERVISOR__HEALTHY_AFTER_S": str(HEALTHY_AFTER_S)}
+
+
+def restart(setting: Setting) -> Answer:
+    """Kill the runtime, with a standby, at few and many tasks; crash actors at few."""
+    few, many = setting.sizes.few, setting.sizes.many
+    with measured(setting.folder, ENVIRONMENT) as subject:
+        setting.say(f"restart, {few} tasks")
+        subject.fill(few)
+        figures = [
+            _told("actor", [_crashed_ms(subject, "sessions", n) for n in range(TIMES)], few),
+            _told("writer", [_crashed_ms(subject, "writer", n) for n in range(TIMES)], few),
+            _told("restart-10k", [_killed_ms(subject, f"k{n}") for n in range(TIMES)], few),
+        ]
+        setting.say(f"restart, {many} tasks")
+        subject.fill(many - few)
+        figures.append(_told("restart-100k", [_killed_ms(subject, f"m{n}") for n in range(TIMES)], many))
+        setting.check(subject)
+    return Answer(tuple(figures))
+
+
+def recovery(setting: Setting) -> Answer:
+    """Start on many tasks: after a stop in order, and after kill -9 of everything, where a journal is replayed."""
+    tasks = setting.sizes.many
+    with measured(setting.folder) as subject:
+        setting.say(f"recovery, {tasks} tasks")
+        subject.fill(tasks)
+        killed_ms, cold_ms = [], []
+        for number in range(TIMES):
+            subject.stage.kill_root()
+            killed_ms.append(_started_ms(subject, f"r{number}"))
+            subject.stage.stop()
+            cold_ms.append(_started_ms(subject, f"c{number}"))
+        setting.check(subject)
+    crashed = Figure("cold-killed", statistics.median(killed_ms), "ms", "the same after kill -9 of everything")
+    return Answer((_told("cold", cold_ms, tasks), crashed))
+
+
+def _told(name: str, taken_ms: list[float], tasks: int) -> Figure:
+    return Figure(name, statistics.median(taken_ms), "ms", tasks=tasks, note=f"longest {max(taken_ms):.0f} ms")
+
+
+def _crashed_ms(subject: Subject, actor: str, number: int) -> float:
+    """Crash an actor; return the time to the next answer that it takes part in."""
+    with subject.line() as line, subject.line() as killer:
+        _ask(line, actor, f"before-{actor}-{number}")
+        time.sleep(CALM_S)
+        begun_s = time.perf_counter()
+        killer.call("actor.kill", name=actor, how="crash")
+        _ask(line, actor, f"after-{actor}-{number}")
+        return (time.perf_counter() - begun_s) * 1000
+
+
+def _ask(line: Line, actor: str, name: str) -> None:
+    if actor == "sessions":
+        line.call("session.create", title=name, provider="none", model="none", working_directory="/")
+    else:
+        line.create(name)
+
+
+def _killed_ms(subject: Subject, name: str) -> float:
+    """Kill the runtime with -9; return the time to the next acknowledged command."""
+    time.sleep(CALM_S)
+    subject.wait_for_standby()
+    begun_s = time.perf_counter()
+    subject.stage.kill_runtime()
+    return _acknowledged_ms(subject, name, begun_s)
+
+
+def _started_ms(subject: Subject, name: str) -> float:
+    begun_s = time.perf_counter()
+    subject.stage.start()
+    return _acknowledged_ms(subject, name, begun_s)
+
+
+def _acknowledged_ms(subject: Subject, name: str, begun_s: float) -> float:
+    """Return the time from `begun_s` to a command's acknowledgement, over as many connections as get lost."""
+    while True:
+        try:
+            with subject.line() as line:
+                line.create(f"probe-{name}")
+        except (OSError, HungUp):
+            continue  # it was taken by the runtime that was killed
+        return (time.perf_counter() - begun_s) * 1000

@@ -1,0 +1,219 @@
+"""The Perdure under measurement: a real one in a temporary directory, reached through its socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from supervisor.bench.generator import Shape, load, order_of
+from supervisor.bench.load import Order, Outcome
+from supervisor.client.address import socket_path
+from supervisor.trials.stage import Stage
+
+FILLING: Final = Shape(16, 32)
+PAGE_ROWS: Final = 1000
+STANDBY: Final = {"PERDURE_SUPERVISOR__STANDBY": "true"}
+STANDBY_WITHIN_S: Final = 60.0
+POLL_S: Final = 0.01
+QUIET_S: Final = 0.3
+"""Longer than a process that imports is ever without using time."""
+SETTLED_WITHIN_S: Final = 3600.0
+"""A million task files take their time."""
+SETTLE_POLL_S: Final = 0.1
+DESCRIPTION: Final = "x" * 300
+
+
+class HungUp(Exception):
+    """The connection was lost before the reply."""
+
+
+class Line:
+    """A plain socket with JSON lines, one request in flight: no library between the clock and the program."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(path)
+        self._read = self._socket.makefile("rb")
+        self._number = 0
+
+    def send(self, method: str, **params: Any) -> None:
+        """Send one request."""
+        self._number += 1
+        request = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params}
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+
+    def answer(self) -> Any:
+        """Take one reply; raises RuntimeError when it is an error."""
+        line = self._read.readline()
+        if not line:
+            raise HungUp("Perdure hung up")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise RuntimeError(str(reply["error"]))
+        return reply["result"]
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Send one request and take its reply."""
+        self.send(method, **params)
+        return self.answer()
+
+    def has_answer(self) -> bool:
+        """Whether a reply waits to be taken."""
+        self._socket.settimeout(0)
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
+        finally:
+            self._socket.settimeout(None)
+
+    def create(self, task_id: str) -> None:
+        """Make one task."""
+        self.call("task.create", id=task_id, description=DESCRIPTION)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._read.close()
+        self._socket.close()
+
+
+class Subject:
+    """See the module's text. It remembers what the load generator was told, for `missing`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._runs = 0
+        self._told: list[tuple[str, list[int]]] = []
+
+    @property
+    def socket(self) -> str:
+        """Where it listens."""
+        return socket_path(self.stage.state_path)
+
+    @contextlib.contextmanager
+    def line(self) -> Iterator[Line]:
+        """Give a connection."""
+        line = Line(self.socket)
+        try:
+            yield line
+        finally:
+            line.close()
+
+    def load(self, shape: Shape, seconds: float) -> Outcome:
+        """Create tasks as fast as it takes them."""
+        return self._loaded(order_of(self.socket, "perdure", shape, self._prefix(), seconds))
+
+    def fill(self, tasks: int) -> None:
+        """Create so many tasks, and wait until their files are written."""
+        if tasks > 0:
+            shape = Shape(1, min(tasks, FILLING.depth)) if tasks < FILLING.connections * FILLING.depth else FILLING
+            self._loaded(
+                Order(
+                    socket=self.socket,
+                    protocol="perdure",
+                    connections=shape.connections,
+                    depth=shape.depth,
+                    prefix=self._prefix(),
+                    requests=tasks,
+                )
+            )
+            self._settle()
+
+    def _prefix(self) -> str:
+        self._runs += 1
+        return f"b{self._runs}"
+
+    def _loaded(self, order: Order) -> Outcome:
+        outcome = load(order)
+        self._told.append((order.prefix, outcome.sent))
+        return outcome
+
+    def _settle(self) -> None:
+        """Wait until the files behind the journal are written: what comes next is not to share the disk with them."""
+        deadline_s = time.monotonic() + SETTLED_WITHIN_S
+        with self.line() as line:
+            while (lag := line.call("runtime.health")["journal"]["lag"]) > 0:
+                if time.monotonic() > deadline_s:
+                    raise RuntimeError(f"{lag} task files were not written within {SETTLED_WITHIN_S:g} s")
+                time.sleep(SETTLE_POLL_S)
+
+    def acknowledged(self) -> set[str]:
+        """Return the ids of the tasks whose creation was acknowledged to the load generator."""
+        return {
+            f"{prefix}-{connection}-{number}"
+            for prefix, sent in self._told
+            for connection, count in enumerate(sent)
+            for number in range(count)
+        }
+
+    def missing(self) -> set[str]:
+        """Kill all of it with -9, start it again, and return what was acknowledged and is not there."""
+        self.stage.kill_root()
+        self.stage.start()
+        left = self.acknowledged()
+        with self.line() as line:
+            cursor = None
+            while True:
+                page = line.call("task.list", limit=PAGE_ROWS, cursor=cursor)
+                left.difference_update(row["id"] for row in page["tasks"])
+                cursor = page["next_cursor"]
+                if cursor is None:
+                    return left
+
+    def runtime_rss_bytes(self) -> int:
+        """Return the runtime's resident memory."""
+        return int(psutil.Process(self.stage.runtime_pid()).memory_info().rss)
+
+    def wait_for_standby(self) -> None:
+        """Wait until a standby has its imports done and only waits. Raises RuntimeError."""
+        deadline_s = time.monotonic() + STANDBY_WITHIN_S
+        with self.line() as line:
+            while time.monotonic() < deadline_s:
+                pid = line.call("runtime.status")["pids"]["standby"]
+                if pid is not None and _is_quiet(pid):
+                    return
+                time.sleep(POLL_S)
+        raise RuntimeError("there is no standby")
+
+
+@contextlib.contextmanager
+def measured(folder: Path, environment: dict[str, str] | None = None) -> Iterator[Subject]:
+    """Start a Perdure in a new directory below `folder`; kill it and clear it away whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="subject-", dir=folder) as own:
+        stage = Stage(Path(own), environment)
+        try:
+            stage.start()
+            yield Subject(stage)
+            # Nobody wants what it still has to write, and whoever is measured next wants the disk.
+            stage.kill_root()
+        finally:
+            stage.close()
+            _clear_socket(stage.state_path)
+
+
+def _clear_socket(state_path: Path) -> None:
+    """Remove the socket that lies elsewhere because its path would be too long: a killed root leaves it."""
+    place = Path(socket_path(state_path))
+    if place.parent != state_path:
+        place.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()
+
+
+def _is_quiet(pid: int) -> bool:
+    """Whether a process uses no time for a while: nobody tells from outside that imports are done."""
+    try:
+        process = psutil.Process(pid)
+        before = process.cpu_times()
+        time.sleep(QUIET_S)
+        return process.cpu_times() == before and process.status() == psutil.STATUS_SLEEPING
+    except psutil.NoSuchProcess:
+        return False
