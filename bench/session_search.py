@@ -1,7 +1,7 @@
 """Searching the messages of many sessions: making the cache, searches of several kinds, who waits meanwhile.
 
-`.venv/bin/python bench/session_search.py [--sessions 10000] [--messages 10]`. Everything is measured on a real Perdure in
-a temporary directory, through its socket. The words of the messages are drawn from a fixed seed.
+`.venv/bin/python bench/session_search.py [--sessions 10000] [--messages 10]`. Everything is measured on a real Perdure
+in a temporary directory, through its socket. The words of the messages are drawn from a fixed seed.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class FromDisk:
     job: Callable[[Any], bytes | Unfinished]
     """Gets the writer's `Store` on its background thread; returns the encoded result, or is called again later."""
 
-    def __call__(self, store: Any) -> bytes | Unfinished:
+    def __call__(self, store: Any) -> Any:
         """Read it now."""
         return self.job(store)
 
