@@ -258,6 +258,7 @@ async def test_a_live_event_that_is_to_be_recorded_becomes_a_fact(tmp_path: Path
 
 async def test_what_is_to_be_recorded_waits_for_the_disk_and_survives_a_crash(tmp_path: Path) -> None:
     async with running_core(tmp_path) as core:
+        await core.until(lambda: core.ledger.room is not None)  # the look at the disk would judge the mode anew
         core.ledger.mode = Mode.READ_ONLY
         for number in range(3):
             core.refs["events"].tell(Live("alert:disk_low", {"n": number}, recorded=True))

@@ -1,8 +1,8 @@
-"""FAULTS row 41: whatever is commanded, killed, damaged and restarted, Perdure holds what a dictionary holds.
+"""FAULTS row 41: whatever is commanded, crashed, damaged and restarted, Perdure holds what a dictionary holds.
 
 Hypothesis chooses the steps. Every command carries a key, so that a repeat of any of them at any later time must change
-nothing. A death leaves the directory as it stands, one damage may be done to it, and
-the next start must give the exact state back.
+nothing; the actor that decides it may be struck down over it. A death leaves the directory as it stands, one damage may
+be done to it, and the next start must give the exact state back.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ NEXT: Final = {
 
 tasks = st.sampled_from(TASKS)
 sessions = st.sampled_from(SESSIONS)
+strikes = st.sampled_from([False, False, False, True])
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(str.strip)
 
 
@@ -138,17 +139,19 @@ class Model(RuleBasedStateMachine):
 
     # Commands
 
-    def command(self, actor: str, params: Any, expected: str = "ok") -> None:
-        """Give a command; its outcome must be the dictionary's."""
-        heard = self.outcome(actor, params, f"k{len(self.done)}")
+    def command(self, actor: str, params: Any, expected: str = "ok", *, struck: bool = False) -> None:
+        """Give a command, and strike its actor down over it if that is wanted; its outcome must be the dictionary's."""
+        heard = self.outcome(actor, params, f"k{len(self.done)}", struck=struck)
         assert heard == expected, f"{params}: {heard} instead of {expected}"
         if expected == "ok":
             self.done.append((actor, params))
 
-    def outcome(self, actor: str, params: Any, key: str) -> str:
+    def outcome(self, actor: str, params: Any, key: str, *, struck: bool = False) -> str:
         async def act(core: Core) -> str:
             request, answered = core.request(params, key=key)
             assert core.refs[actor].offer([request]) == 1
+            if struck:
+                await core.restart(actor)
             try:
                 await answered()
             except PerdureError as error:
@@ -157,72 +160,73 @@ class Model(RuleBasedStateMachine):
 
         return str(self.running.run(act))
 
-    @rule(name=tasks, text=texts, priority=st.integers(0, 9))
-    def create_task(self, name: str, text: str, priority: int) -> None:
+    @rule(name=tasks, text=texts, priority=st.integers(0, 9), struck=strikes)
+    def create_task(self, name: str, text: str, priority: int, struck: bool) -> None:
         expected = "already_exists" if name in self.tasks else "ok"
         params = ask_tasks.TaskCreate(id=name, description=text, priority=priority)
-        self.command("tasks", params, expected)
+        self.command("tasks", params, expected, struck=struck)
         self.tasks.setdefault(name, (text, priority, "pending"))
 
-    @rule(name=tasks, text=texts)
-    def update_task(self, name: str, text: str) -> None:
+    @rule(name=tasks, text=texts, struck=strikes)
+    def update_task(self, name: str, text: str, struck: bool) -> None:
         expected = "ok" if name in self.tasks else "not_found"
-        self.command("tasks", ask_tasks.TaskUpdate(id=name, description=text), expected)
+        self.command("tasks", ask_tasks.TaskUpdate(id=name, description=text), expected, struck=struck)
         if name in self.tasks:
             self.tasks[name] = (text, *self.tasks[name][1:])
 
     @rule(
         name=tasks,
         kind=st.sampled_from([ask_tasks.TaskStart, ask_tasks.TaskComplete, ask_tasks.TaskCancel, ask_tasks.TaskReopen]),
+        struck=strikes,
     )
-    def move_task(self, name: str, kind: type[Any]) -> None:
+    def move_task(self, name: str, kind: type[Any], struck: bool) -> None:
         if name not in self.tasks:
-            self.command("tasks", kind(id=name), "not_found")
+            self.command("tasks", kind(id=name), "not_found", struck=struck)
             return
         text, priority, status = self.tasks[name]
         following = NEXT.get((status, kind.__name__))
-        self.command("tasks", kind(id=name), "ok" if following else "invalid_transition")
+        self.command("tasks", kind(id=name), "ok" if following else "invalid_transition", struck=struck)
         self.tasks[name] = (text, priority, following or status)
 
-    @rule(name=tasks)
-    def delete_task(self, name: str) -> None:
-        self.command("tasks", ask_tasks.TaskDelete(id=name), "ok" if name in self.tasks else "not_found")
+    @rule(name=tasks, struck=strikes)
+    def delete_task(self, name: str, struck: bool) -> None:
+        self.command("tasks", ask_tasks.TaskDelete(id=name), "ok" if name in self.tasks else "not_found", struck=struck)
         self.tasks.pop(name, None)
 
-    @rule(name=sessions, title=texts)
-    def create_session(self, name: str, title: str) -> None:
+    @rule(name=sessions, title=texts, struck=strikes)
+    def create_session(self, name: str, title: str, struck: bool) -> None:
         expected = "already_exists" if name in self.sessions else "ok"
         params = ask_sessions.SessionCreate(
             id=name, title=title, provider="p", model="m", working_directory="/w", messages=({"first": title},)
         )
-        self.command("sessions", params, expected)
+        self.command("sessions", params, expected, struck=struck)
         self.sessions.setdefault(name, (title.strip(), [{"first": title}]))
 
-    @rule(name=sessions, texts=st.lists(texts, min_size=1, max_size=3))
-    def append(self, name: str, texts: list[str]) -> None:
+    @rule(name=sessions, texts=st.lists(texts, min_size=1, max_size=3), struck=strikes)
+    def append(self, name: str, texts: list[str], struck: bool) -> None:
         messages = tuple({"text": text} for text in texts)
         expected = "ok" if name in self.sessions else "not_found"
-        self.command("sessions", ask_sessions.SessionAppend(id=name, messages=messages), expected)
+        self.command("sessions", ask_sessions.SessionAppend(id=name, messages=messages), expected, struck=struck)
         if name in self.sessions:
             self.sessions[name][1].extend(messages)
 
-    @rule(name=sessions)
-    def delete_session(self, name: str) -> None:
+    @rule(name=sessions, struck=strikes)
+    def delete_session(self, name: str, struck: bool) -> None:
         if name in self.sessions:
-            self.command("sessions", ask_sessions.SessionDelete(id=name))
+            self.command("sessions", ask_sessions.SessionDelete(id=name), struck=struck)
             self.archived[name] = self.sessions.pop(name)
 
-    @rule(name=sessions)
-    def restore_session(self, name: str) -> None:
+    @rule(name=sessions, struck=strikes)
+    def restore_session(self, name: str, struck: bool) -> None:
         if name in self.archived and name not in self.sessions:
-            self.command("sessions", ask_sessions.SessionRestore(id=name))
+            self.command("sessions", ask_sessions.SessionRestore(id=name), struck=struck)
             self.sessions[name] = self.archived[name]
 
-    @rule(which=st.integers(0, 1000))
-    def repeat(self, which: int) -> None:
+    @rule(which=st.integers(0, 1000), struck=strikes)
+    def repeat(self, which: int, struck: bool) -> None:
         if self.done:
             number = which % len(self.done)
-            assert self.outcome(*self.done[number], f"k{number}") == "ok"
+            assert self.outcome(*self.done[number], f"k{number}", struck=struck) == "ok"
 
     # What befalls it
 
