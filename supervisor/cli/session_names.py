@@ -49,7 +49,7 @@ def named_session(perdure: Runtime, state_path: Path, text: str) -> str:
     """
     The id of the session that `text` names; a whole id as it is, for the runtime to judge.
 
-    Raises CommandFailed for a part that several sessions have, and for what names nobody.
+    Raises CommandFailed for a part that several sessions have and for what names nobody, UsageError for a path.
     """
     if GENERATED_ID.fullmatch(text):
         return text
@@ -61,6 +61,8 @@ def named_session(perdure: Runtime, state_path: Path, text: str) -> str:
     found = _in_full(perdure, text) or _by_number(state_path, text) or _by_part(perdure, text)
     if found is None and _NUMBER.fullmatch(text):
         raise CommandFailed(f"the last list had no session {text}", "perdure session list shows one", Exit.NOT_FOUND)
+    if found is None and ("/" in text or "\\" in text):
+        raise click.UsageError(f"{one_line(text)} is a path: name a session by id, alias or number of the last list")
     if found is None:
         raise CommandFailed(f"no session is called {one_line(text)}", "perdure session list shows them", Exit.NOT_FOUND)
     return found

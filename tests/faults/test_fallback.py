@@ -325,6 +325,8 @@ async def test_what_was_decided_on_a_command_that_was_refused_is_decided_again_o
     reached, go_on = threading.Event(), threading.Event()
 
     def no_room(_store: DiskStore) -> None:
+        if threading.current_thread().name != "commit":  # files behind the journal ask, too
+            return
         monkeypatch.undo()
         reached.set()
         assert go_on.wait(60)

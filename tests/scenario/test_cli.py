@@ -136,7 +136,8 @@ def test_every_refusal_has_its_exit_code(shell: Shell) -> None:
         ("task", "add", "x", "--depends-on", "nobody"): None,
         ("task", "add", "x", "--id", ".."): 2,
         ("task", "add"): 2,
-        ("session", "show", "no-uuid"): 2,
+        ("session", "show", "no-uuid"): 4,
+        ("session", "show", "../../etc/passwd"): 2,
     }
     for arguments, code in codes.items():
         done = shell.perdure(*arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from supervisor.cli.faults import CommandFailed, Exit
@@ -52,12 +53,18 @@ def test_a_session_is_found_by_whatever_names_it(text: str, found: str) -> None:
     assert named_session(Runtime(), STATE, text) == found
 
 
-@pytest.mark.parametrize("text", ["nobody", "../../etc/passwd", "ffff"])
+@pytest.mark.parametrize("text", ["nobody", "ffff"])
 def test_what_names_no_session_is_not_found(text: str) -> None:
     with pytest.raises(CommandFailed) as caught:
         named_session(Runtime(), STATE, text)
     assert caught.value.exit_code == Exit.NOT_FOUND
     assert caught.value.message == f"no session is called {text}"
+
+
+@pytest.mark.parametrize("text", ["../../etc/passwd", "/etc", "a\\b"])
+def test_a_path_is_refused_as_no_name(text: str) -> None:
+    with pytest.raises(click.UsageError, match="is a path"):
+        named_session(Runtime(), STATE, text)
 
 
 def test_a_whole_id_is_not_looked_up() -> None:
