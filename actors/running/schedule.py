@@ -79,8 +79,11 @@ class Schedule:
 
     def _end_delays(self, now_s: float) -> None:
         while self._delayed and self._delayed[0][0] <= now_s:
-            _due_s, run_id = heapq.heappop(self._delayed)
-            if self._not_before.pop(run_id, None) is not None and (waiting := self._ready.get(run_id)) is not None:
+            due_s, run_id = heapq.heappop(self._delayed)
+            if self._not_before.get(run_id) != due_s:
+                continue  # of a run that was taken out, and perhaps waits anew
+            del self._not_before[run_id]
+            if (waiting := self._ready.get(run_id)) is not None:
                 self._lanes[waiting.priority].add(waiting.order)
 
     def _take_out(self, run_id: str) -> None:

@@ -74,6 +74,15 @@ def test_a_run_taken_out_leaves_nothing_behind() -> None:
     assert (len(schedule), schedule.run_of("task-a"), emptied(schedule, START, 9.0)) == (0, None, [])
 
 
+def test_a_delay_of_a_run_that_was_taken_out_does_not_end_the_one_it_is_given_later() -> None:
+    schedule = Schedule()
+    schedule.put(waiting("a"), blocked=False, not_before_s=1.0)
+    schedule.remove("a")
+    schedule.put(waiting("a"), blocked=False, not_before_s=10.0)
+    assert emptied(schedule, START, 5.0) == []
+    assert emptied(schedule, START, 10.0) == ["a"]
+
+
 puts = st.tuples(
     st.sampled_from("abcdefgh"),
     st.integers(0, 9),
