@@ -1,12 +1,17 @@
-"""One connection under trio for whoever follows something: questions and their replies, and notifications between."""
+"""What follows something under trio has in common: a connection of its own, and the life of a block that holds it.
+
+On the connection go questions and their replies, and notifications between; every loss is followed by a new one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import trio
 
@@ -79,3 +84,44 @@ class FollowingConnection:
         """Close the connection, and with it whatever was followed on it."""
         if self._stream is not None:
             await self._stream.aclose()
+
+
+class Follower(ABC):
+    """An async context that is its own iterator; begins within `wait_s`, and anew within `timeout_s` after a loss."""
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout_s: float, wait_s: float) -> None:
+        self._connection = FollowingConnection(path)
+        self._timeout_s = timeout_s
+        self._wait_s = wait_s
+
+    async def __aenter__(self) -> Self:
+        """Subscribe."""
+        try:
+            await self._begin(self._wait_s)
+        except BaseException:
+            self._connection.drop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection, and with it what was subscribed to on it."""
+        await self._connection.aclose()
+
+    def __aiter__(self) -> Self:
+        """Return the follower: it is its own iterator."""
+        return self
+
+    async def _begin(self, patience_s: float) -> None:
+        """Subscribe on a new connection, from where it was left; raises NotRunning when that takes too long."""
+        deadline = trio.current_time() + patience_s
+        for pause_s in exchange.pauses_s():
+            await self._connection.connect(deadline)
+            if await self._subscribe():
+                return
+            await trio.sleep(pause_s)
+
+    @abstractmethod
+    async def _subscribe(self) -> bool:
+        """Ask for what is followed; return whether the connection lasted for it."""

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import trio
-
-from supervisor.client import exchange
 from supervisor.client.exchange import outcome
-from supervisor.client.following import FollowingConnection
+from supervisor.client.following import Follower
 
 
-class Subscription:
+class Subscription(Follower):
     """Iterate to get `{subscription, seq, ts, events}` for each line of the journal, in order and without a gap.
 
     `after_seq` None begins now: with the first line after the block was entered. Reconnecting takes `timeout_s` at
@@ -30,30 +26,9 @@ class Subscription:
         timeout_s: float,
         wait_s: float,
     ) -> None:
-        self._connection = FollowingConnection(path)
+        super().__init__(path, timeout_s=timeout_s, wait_s=wait_s)
         self._after_seq = after_seq
         self._kinds = kinds
-        self._timeout_s = timeout_s
-        self._wait_s = wait_s
-
-    async def __aenter__(self) -> Self:
-        """Subscribe."""
-        try:
-            await self._begin(self._wait_s)
-        except BaseException:
-            self._connection.drop()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the connection, and with it the subscription."""
-        await self._connection.aclose()
-
-    def __aiter__(self) -> Self:
-        """Return the subscription: it is its own iterator."""
-        return self
 
     async def __anext__(self) -> dict[str, Any]:
         """Return the next line; waits for ever when nothing happens."""
@@ -68,17 +43,15 @@ class Subscription:
                     self._after_seq = line["seq"]
                 return line
 
-    async def _begin(self, patience_s: float) -> None:
-        deadline = trio.current_time() + patience_s
+    async def _subscribe(self) -> bool:
+        """Ask for what comes after the last line seen."""
         params: dict[str, Any] = {} if self._kinds is None else {"kinds": list(self._kinds)}
         if self._after_seq is not None:
             params["after_seq"] = self._after_seq
-        for pause_s in exchange.pauses_s():
-            await self._connection.connect(deadline)
-            reply = await self._connection.ask("event.subscribe", params)
-            if reply is not None:
-                begun = outcome(reply)
-                if self._after_seq is None:
-                    self._after_seq = begun["seq"]
-                return
-            await trio.sleep(pause_s)
+        reply = await self._connection.ask("event.subscribe", params)
+        if reply is None:
+            return False
+        begun = outcome(reply)
+        if self._after_seq is None:
+            self._after_seq = begun["seq"]
+        return True

@@ -9,18 +9,14 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import trio
-
-from supervisor.client import exchange
 from supervisor.client.exchange import outcome
-from supervisor.client.following import FollowingConnection
+from supervisor.client.following import Follower
 from supervisor.client.output import DOUBTFUL, READ_BYTES, Printed
 
 
-class OutputFollower:
+class OutputFollower(Follower):
     """Iterate to get `Printed` pieces of the streams that `offsets` names, each from its offset on, until all are over.
 
     The pieces of a stream are gap-free and in order. Raises NotFound when there is no such run; reconnecting takes
@@ -36,33 +32,12 @@ class OutputFollower:
         timeout_s: float,
         wait_s: float,
     ) -> None:
-        self._connection = FollowingConnection(path)
+        super().__init__(path, timeout_s=timeout_s, wait_s=wait_s)
         self._run_id = run_id
         self._at = dict(offsets)
         self._still_open = set(offsets)
         self._to_read: tuple[str, bool] | None = None
         """A stream of which bytes are to be read, and whether it is over with them."""
-        self._timeout_s = timeout_s
-        self._wait_s = wait_s
-
-    async def __aenter__(self) -> Self:
-        """Subscribe."""
-        try:
-            await self._begin(self._wait_s)
-        except BaseException:
-            self._connection.drop()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the connection, and with it the subscriptions."""
-        await self._connection.aclose()
-
-    def __aiter__(self) -> Self:
-        """Return the follower: it is its own iterator."""
-        return self
 
     async def __anext__(self) -> Printed:
         """Return the next piece; waits for ever while the run prints nothing."""
@@ -75,18 +50,9 @@ class OutputFollower:
                 return piece
         raise StopAsyncIteration
 
-    async def _begin(self, patience_s: float) -> None:
-        """Subscribe on a new connection to what is still open, from where it was left."""
-        deadline = trio.current_time() + patience_s
-        self._to_read = None
-        for pause_s in exchange.pauses_s():
-            await self._connection.connect(deadline)
-            if await self._subscribe():
-                return
-            await trio.sleep(pause_s)
-
     async def _subscribe(self) -> bool:
-        """Return whether the connection lasted for it."""
+        """Ask for what is still open, from where it was left."""
+        self._to_read = None
         for stream in sorted(self._still_open):
             params = {"id": self._run_id, "stream": stream, "offset": self._at[stream]}
             reply = await self._connection.ask("output.subscribe", params)

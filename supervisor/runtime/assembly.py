@@ -98,64 +98,18 @@ class Assembly:
         self.desk = self._desk(metrics, give_up)
         self.watch = Watch(interval_s=config.state.autosave_interval_s, pid=birth.root_pid, started_at=birth.started_at)
         self.places = {name: self._place(name) for name in DOMAIN}
-        self.office = Office(
-            config=config,
-            state_path=birth.state_path,
-            version=birth.version,
-            started_at=birth.started_at,
-            incarnation=birth.incarnation,
-            clock=clock,
-            ledger=self.ledger,
-            mailboxes=self.mailboxes,
-            writer=self._refs["writer"],
-            records=Records(self.ledger, self._refs["runs"]),
-            tally=tally,
-            metrics=metrics,
-            ask_shutdown=ask_shutdown,
-            ask_reload=ask_reload,
-            log=get_logger("supervision:local"),
-            socket_path=str(birth.listener.getsockname()),
-        )
+        self.office = self._office(tally, metrics, ask_shutdown, ask_reload)
         self._subscriptions = Subscriptions(config.events.subscriber_lines_max)
         self.link = _link(birth.doors, self._refs["runs"])
         self.services = self.office.services = self._services()
         self.hall = Hall(link=self.link or NoLink(), parser_of=parser_of, changed=self.office.records.changed)
         metrics.event_lag = lambda: max(0, self._subscriptions.lag(self.ledger.tables.seq))
-        self.alerts = AlertWatch(
-            ledger=self.ledger,
-            clock=clock,
-            config=lambda: self.office.config,
-            event_lag=metrics.event_lag,
-            tell=self._refs["events"].tell,
-            command=AlertCommand(get_logger("supervision:alerts"), os.environ),
-            log=get_logger("supervision:alerts"),
-        )
+        self.alerts = self._alerts(metrics)
         metrics.alerts = self.office.alerts = self.alerts
-        self.gateway = Gateway(
-            listener=birth.listener,
-            actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
-            local=local_methods(self.office),
-            crashed=_gateway_crashed,
-            limits=settings.gateway_limits(config),
-            observer=tally,
-        )
+        self.gateway = self._gateway(tally)
         self.desk.is_followed = lambda: len(self._subscriptions) > 0
         self.desk.replying, self.desk.flush = self.gateway.replying, self.gateway.flush
-        self.spec = ActorTree(
-            config=config,
-            mailboxes=self.mailboxes,
-            runs=self._refs["runs"],
-            events=self._refs["events"],
-            places=self.places,
-            desk=self.desk,
-            hall=self.hall,
-            subscriptions=self._subscriptions,
-            watch=self.watch,
-            gateway=self.gateway,
-            alerts=self.alerts,
-            link=self.link,
-            services=self.services,
-        ).spec()
+        self.spec = self._actor_tree().spec()
 
     def take_live(self, config: Config) -> None:
         """Take the values of a configuration that was read again, as far as they may change while running."""
@@ -173,6 +127,70 @@ class Assembly:
             mailbox.close(ShuttingDown("Perdure has stopped"))
         self.hall.close(ShuttingDown("Perdure has stopped"))
         self.desk.close()
+
+    def _office(
+        self,
+        tally: Tally,
+        metrics: RuntimeMetrics,
+        ask_shutdown: Callable[[], None],
+        ask_reload: Callable[[], None],
+    ) -> Office:
+        return Office(
+            config=self._birth.config,
+            state_path=self._birth.state_path,
+            version=self._birth.version,
+            started_at=self._birth.started_at,
+            incarnation=self._birth.incarnation,
+            clock=self._clock,
+            ledger=self.ledger,
+            mailboxes=self.mailboxes,
+            writer=self._refs["writer"],
+            records=Records(self.ledger, self._refs["runs"]),
+            tally=tally,
+            metrics=metrics,
+            ask_shutdown=ask_shutdown,
+            ask_reload=ask_reload,
+            log=get_logger("supervision:local"),
+            socket_path=str(self._birth.listener.getsockname()),
+        )
+
+    def _alerts(self, metrics: RuntimeMetrics) -> AlertWatch:
+        return AlertWatch(
+            ledger=self.ledger,
+            clock=self._clock,
+            config=lambda: self.office.config,
+            event_lag=metrics.event_lag,
+            tell=self._refs["events"].tell,
+            command=AlertCommand(get_logger("supervision:alerts"), os.environ),
+            log=get_logger("supervision:alerts"),
+        )
+
+    def _gateway(self, tally: Tally) -> Gateway:
+        return Gateway(
+            listener=self._birth.listener,
+            actors={name: self._refs[name] for name in ("tasks", "sessions", "runs", "events", "reports", "writer")},
+            local=local_methods(self.office),
+            crashed=_gateway_crashed,
+            limits=settings.gateway_limits(self._birth.config),
+            observer=tally,
+        )
+
+    def _actor_tree(self) -> ActorTree:
+        return ActorTree(
+            config=self._birth.config,
+            mailboxes=self.mailboxes,
+            runs=self._refs["runs"],
+            events=self._refs["events"],
+            places=self.places,
+            desk=self.desk,
+            hall=self.hall,
+            subscriptions=self._subscriptions,
+            watch=self.watch,
+            gateway=self.gateway,
+            alerts=self.alerts,
+            link=self.link,
+            services=self.services,
+        )
 
     def _desk(self, metrics: RuntimeMetrics, give_up: Callable[[str], None]) -> Desk:
         return Desk(

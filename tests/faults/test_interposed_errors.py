@@ -9,7 +9,6 @@ import contextlib
 import errno
 import json
 import resource
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.kit.interposer_trial import Trial
 from tests.kit.oracle import Step, steps_of
 from tests.kit.perdure import eventually
 from tests.kit.powerloss import scratch
+from tests.kit.small_disks import small_disk
 from tests.kit.tally import SEED
 
 SHARES = 4
@@ -228,7 +228,8 @@ def test_a_file_system_that_really_is_full_and_then_has_room_again_is_survived(k
     """A tmpfs of a few megabytes, filled to its last byte."""
     steps = steps_of(*(("task.create", {"id": f"t{number}", "description": "x" * 3000}) for number in range(4)))
     with (
-        tmpfs(megabytes=8) as disk,
+        scratch() as folder,
+        small_disk(folder, 8 << 20) as disk,
         served(keeper, steps, on=disk, settings={"disk_reserve_bytes": 0}) as (trial, client),
     ):
         trial.next_step(client)
@@ -243,23 +244,6 @@ def test_a_file_system_that_really_is_full_and_then_has_room_again_is_survived(k
         for _ in steps[1:]:
             trial.next_step(client)
         assert trial.heard().deaths == []
-
-
-@contextmanager
-def tmpfs(megabytes: int) -> Iterator[Path]:
-    with scratch() as folder:
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if mounted.returncode != 0:
-            pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-        try:
-            yield folder
-        finally:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(path: Path) -> None:
