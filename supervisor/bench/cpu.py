@@ -6,7 +6,7 @@ in nanoseconds, where the kernel keeps it, else in its ticks of ten milliseconds
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -34,17 +34,19 @@ class CpuTime:
 
 def cpu_time(pid: int) -> CpuTime:
     """Return what a process has used up to now. Raises psutil.NoSuchProcess."""
-    threads = Path(f"/proc/{pid}/task")
     try:
-        return CpuTime({int(name): _used_s(threads / name) for name in os.listdir(threads)})
+        return CpuTime({int(thread.name): _used_s(thread) for thread in _threads(pid)})
     except (OSError, ValueError):
         return CpuTime({thread.id: thread.user_time + thread.system_time for thread in psutil.Process(pid).threads()})
 
 
 def thread_names(pid: int) -> dict[int, str]:
     """Return the names of a process's threads, as the kernel has them."""
-    threads = Path(f"/proc/{pid}/task")
-    return {int(name): (threads / name / "comm").read_text().strip() for name in os.listdir(threads)}
+    return {int(thread.name): (thread / "comm").read_text().strip() for thread in _threads(pid)}
+
+
+def _threads(pid: int) -> Iterator[Path]:
+    return Path(f"/proc/{pid}/task").iterdir()
 
 
 def _used_s(thread: Path) -> float:

@@ -39,7 +39,7 @@ TOLD_EVERY: Final = 50_000
 
 
 def multiply(state_path: Path, tasks: int, told: Told) -> None:
-    """Let the stopped directory's one task, MODEL, be so many. Raises OSError, and RuntimeError when it is not alone."""
+    """Let the one task of a stopped directory, MODEL, be so many. Raises OSError; RuntimeError when it is not alone."""
     disk, layout = Disk(), Layout(state_path)
     image = read_snapshot(disk, layout.state)
     rows = image.sections["tasks"]
@@ -65,7 +65,7 @@ def _id(number: int) -> str:
 
 
 def _write(disk: Disk, layout: Layout, image: SnapshotImage, rows: Iterator[bytes], tasks: int) -> None:
-    """Write the image with these rows in the place of its tasks; everything else, the seq too, as it is."""
+    """Write the image with these rows in the place of its tasks; all the rest, the seq too, as it is."""
     encode = msgspec.json.encode
     members = {name: encode(image.header[name]) for name in SEALED_MEMBERS}
     members["metrics"] = encode({**image.header["metrics"], "total_tasks": tasks})
@@ -79,17 +79,17 @@ def _write(disk: Disk, layout: Layout, image: SnapshotImage, rows: Iterator[byte
     except BaseException:
         writer.abort()
         raise
+    disk.unlink(layout.state)  # kept as a backup it would be another state of the same seq
     writer.finish(StorageSettings().backups_kept)
 
 
 def _name_files(layout: Layout, tasks: int) -> None:
-    """Give each task's file its name."""
-    source = layout.task_file(MODEL)
+    """Give each task's file its name; the model's own file keeps the one it has."""
+    model = source = layout.task_file(MODEL)
     for number in range(1, tasks):
         name = layout.task_file(_id(number))
-        if number % LINKS_MAX == 0 or not _linked(source, name):
-            shutil.copyfile(source, name)
-            name.chmod(0o600)
+        if number % LINKS_MAX == 1 or not _linked(source, name):
+            shutil.copy(model, name)
             source = name
 
 

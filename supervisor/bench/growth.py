@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
+from functools import partial
 
 import attrs
 import psutil
@@ -50,20 +51,17 @@ def growth(setting: Setting) -> Answer:
         places = [_begun(setting, stack, tasks) for tasks in numbers]
         bare_ms: list[float] = []
         for number in range(setting.sizes.curve_rounds):
-            setting.say(f"round {number + 1} of {setting.sizes.curve_rounds}: single commands, {_listed(numbers)} tasks")
+            where = f"round {number + 1} of {setting.sizes.curve_rounds}"
+            setting.say(f"{where}: single commands")
             bare_ms.append(_in_turns(places, append, setting.sizes.probes, number))
             for place in places:
-                setting.say(f"round {number + 1} of {setting.sizes.curve_rounds}: processor time, {place.tasks:,} tasks")
+                setting.say(f"{where}: processor time, {place.tasks:,} tasks")
                 place.cpus_us.append(_burst_us(place.subject, setting.sizes.burst))
         figures = [figure for place in places for figure in _figures(place, bare_ms)]
         for place in places:
             setting.check(place.subject)
     left_out = "" if numbers == list(wanted) else "there is too little memory for more tasks"
     return Answer(tuple(_goals(places, left_out) + figures), _points(places, bare_ms))
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(f"{number:,}" for number in numbers)
 
 
 def _begun(setting: Setting, stack: contextlib.ExitStack, tasks: int) -> _Place:
@@ -74,18 +72,23 @@ def _begun(setting: Setting, stack: contextlib.ExitStack, tasks: int) -> _Place:
     subject.stage.start()
     line = stack.enter_context(subject.line())
     line.create(f"{subject.name}-first")
-    return _Place(tasks, subject, line, (time.perf_counter() - begun_s) * 1000)
+    started_ms = (time.perf_counter() - begun_s) * 1000
+    # What is left to do after a start is no part of what a command costs.
+    _burst_us(subject, setting.sizes.burst)
+    return _Place(tasks, subject, line, started_ms)
 
 
 def _in_turns(places: list[_Place], append: peers.Work, probes: int, number: int) -> float:
     """Time single commands at each place, one after the other; note the medians. Return that of the bare append."""
     times_ms: list[list[float]] = [[] for _ in places]
     bare_ms = []
+    turns = list(zip(places, times_ms, strict=True))
     for probe in range(probes):
         bare_ms += peers.durations_ms(append, 1)
-        for place, times in zip(places, times_ms, strict=True):
-            task_id = f"{place.subject.name}-{number}-{probe}"
-            times += peers.durations_ms(lambda line=place.line, task_id=task_id: line.create(task_id), 1)  # type: ignore[misc]
+        turns.append(turns.pop(0))  # whoever comes first waits for what the bare append left to the disk
+        for place, times in turns:
+            create = partial(place.line.create, f"{place.subject.name}-{number}-{probe}")
+            times.extend(peers.durations_ms(create, 1))
     for place, times in zip(places, times_ms, strict=True):
         place.costs_ms.append(statistics.median(times))
     return statistics.median(bare_ms)

@@ -12,7 +12,6 @@ import psutil
 
 from supervisor import __version__
 from supervisor.bench.peers_servers import versions
-from supervisor.bench.programs import programs
 
 
 def machine(folder: Path) -> dict[str, Any]:
@@ -27,7 +26,6 @@ def machine(folder: Path) -> dict[str, Any]:
         "file_system": file_system(folder),
         "python": platform.python_version(),
         "versions": {"Perdure": __version__, "SQLite": sqlite3.sqlite_version, **versions()},
-        "load_generator": programs().language,
     }
 
 

@@ -34,13 +34,14 @@ def _tasks(setting: Setting) -> Answer:
         subject.create(tasks)
         with subject.line() as line:
             (row,) = line.call("task.list", limit=1)["tasks"]
+            row_bytes = len(msgspec.json.encode(row))
             line.call("state.save")  # what a snapshot needs, and keeps, counts
             lag = line.call("runtime.health")["journal"]["lag"]
         used_bytes = subject.runtime_rss_bytes()
         setting.check(subject)
     with setting.filled(tasks) as subject:
         started_bytes = subject.runtime_rss_bytes()
-    note = f"{used_bytes / 1e6:.0f} MB in all; rows of {len(msgspec.json.encode(row))} bytes; {lag:,} files still to be written"
+    note = f"{used_bytes / 1e6:.0f} MB in all; rows of {row_bytes} bytes; {lag:,} files still to write"
     return Answer(
         (
             Figure("idle-memory", idle_bytes / 1e6, "MB"),

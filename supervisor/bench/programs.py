@@ -6,11 +6,12 @@ which on two cores is time that the server under measurement gets.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
-import tempfile
-from functools import cache
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -52,12 +53,12 @@ class InPython:
 
 
 class InC:
-    """Compiled into a folder that goes with this process. Raises Uncompiled."""
+    """Compiled into a folder, and there as long as that is. Raises Uncompiled."""
 
     language = "C"
 
-    def __init__(self, compiler: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="perdure-load-")
+    def __init__(self, compiler: str, folder: Path) -> None:
+        self._folder = folder
         for name in ("load", "echo"):
             self._compile(compiler, name)
 
@@ -65,20 +66,17 @@ class InC:
         """See `Programs`."""
         what = (order.protocol, order.connections, order.depth, order.prefix)
         until = (order.seconds, order.warm_s, order.requests)
-        return [self._place("load"), order.socket, *map(str, what), *map(str, until)], b""
+        return [str(self._folder / "load"), order.socket, *map(str, what), *map(str, until)], b""
 
     def echo(self, path: str, reply_bytes: int) -> list[str]:
         """See `Programs`."""
-        return [self._place("echo"), path, str(reply_bytes)]
-
-    def _place(self, name: str) -> str:
-        return str(Path(self._folder.name) / name)
+        return [str(self._folder / "echo"), path, str(reply_bytes)]
 
     def _compile(self, compiler: str, name: str) -> None:
-        source = Path(__file__).with_name(f"{name}.c")
+        source, made = Path(__file__).with_name(f"{name}.c"), str(self._folder / name)
         try:
-            subprocess.run([compiler, "-O2", "-o", self._place(name), str(source)], capture_output=True, check=True)
-            tried = subprocess.run([self._place(name)], capture_output=True, check=False)
+            subprocess.run([compiler, "-O2", "-o", made, str(source)], capture_output=True, check=True)
+            tried = subprocess.run([made], capture_output=True, check=False)
         except (OSError, subprocess.CalledProcessError) as error:
             raise Uncompiled(str(error)) from error
         if tried.returncode != USAGE:
@@ -86,17 +84,33 @@ class InC:
 
 
 class Uncompiled(Exception):
-    """The compiler is none, or what it made does not run here (a temporary folder without execution)."""
+    """The compiler is none, or what it made does not run here (a folder without execution)."""
 
 
-@cache
+_chosen: ContextVar[Programs] = ContextVar("programs", default=InPython())  # noqa: B039  it holds nothing
+
+
 def programs() -> Programs:
-    """Return what this process uses, the same each time: rates of two generators cannot be compared."""
+    """Return those in use: the same for a whole measurement, for rates of two generators cannot be compared."""
+    return _chosen.get()
+
+
+@contextlib.contextmanager
+def best_programs(folder: Path) -> Iterator[Programs]:
+    """Use the best there are; those in C are compiled into `folder`."""
+    token = _chosen.set(_best(folder))
+    try:
+        yield programs()
+    finally:
+        _chosen.reset(token)
+
+
+def _best(folder: Path) -> Programs:
     for name in COMPILERS:
         compiler = shutil.which(name)
         if compiler is not None:
             try:
-                return InC(compiler)
+                return InC(compiler, folder)
             except Uncompiled:
                 continue
     return InPython()

@@ -12,6 +12,7 @@ from supervisor.bench import growth, memory, restarts, shell, sizes, throughput
 from supervisor.bench.figures import Answer, Figure, Point
 from supervisor.bench.goals import Judged, judged
 from supervisor.bench.machine import machine
+from supervisor.bench.programs import best_programs
 from supervisor.bench.setting import QUICK, Setting
 
 
@@ -78,32 +79,39 @@ class Report:
 
 
 def asked(setting: Setting, names: Iterable[str]) -> Report:
-    """Ask the questions, one after the other."""
+    """Ask the questions, one after the other; one that comes to no end does not take the others' figures along."""
     wanted = [name for name in QUESTIONS if name in set(names)]
     quick = setting.sizes == QUICK
     measured_on = machine(setting.folder)  # its load before, not what this makes of it
-    answer = Answer()
-    failed: dict[str, str] = {}
     begun_s = time.monotonic()
-    say = setting.say
-    for place, name in enumerate(wanted):
-        setting.say = _saying(say, wanted[place:], len(wanted), quick=quick)
-        try:
-            answer += QUESTIONS[name].ask(setting)
-        except (RuntimeError, OSError) as error:
-            failed[name] = str(error)  # the others are worth their minutes all the same
+    with best_programs(setting.folder) as used:
+        answer, failed = _answers(setting, wanted, quick=quick)
+    measured_on |= {"load_generator": used.language, "took_s": round(time.monotonic() - begun_s)}
     goals = tuple(judged(answer.figures, wanted, quick=quick))
     told = {row.goal.name for row in goals}
     return Report(
         goals=goals,
         others=tuple(figure for figure in answer.figures if figure.name not in told),
         points=answer.points,
-        machine={**measured_on, "took_s": round(time.monotonic() - begun_s)},
+        machine=measured_on,
         quick=quick,
         verified=setting.verified if setting.verify else None,
         missing=tuple(sorted(setting.missing)),
         failed=failed,
     )
+
+
+def _answers(setting: Setting, wanted: Sequence[str], *, quick: bool) -> tuple[Answer, dict[str, str]]:
+    answer = Answer()
+    failed: dict[str, str] = {}
+    say = setting.say
+    for place, name in enumerate(wanted):
+        setting.say = _saying(say, wanted[place:], len(wanted), quick=quick)
+        try:
+            answer += QUESTIONS[name].ask(setting)
+        except (RuntimeError, OSError) as error:
+            failed[name] = str(error)
+    return answer, failed
 
 
 def _saying(say: Callable[[str], None], left: Sequence[str], number: int, *, quick: bool) -> Callable[[str], None]:
@@ -113,8 +121,8 @@ def _saying(say: Callable[[str], None], left: Sequence[str], number: int, *, qui
     then = f"; then {', '.join(rest)}" if rest else ""
 
     def said(text: str) -> None:
-        left_min = max(0.0, until_s - time.monotonic()) / 60
-        about = "" if quick else f", about {left_min:.0f} min" if left_min >= 1 else ", about a minute"
+        left_min = (until_s - time.monotonic()) / 60
+        about = "" if quick else f", about {max(1, round(left_min))} min"
         say(f"{number - len(rest)}/{number} {name}: {text}{then}{about}")
 
     return said

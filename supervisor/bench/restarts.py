@@ -59,7 +59,7 @@ def recovery(setting: Setting) -> Answer:
             subject.stage.stop()
             cold_ms.append(_started_ms(subject, f"c{number}"))
         setting.check(subject)
-    what = f"the same after kill -9 of everything, {JOURNALLED:,} commands after the last snapshot"
+    what = f"cold start after kill -9 of everything, {JOURNALLED:,} commands after the last snapshot"
     return Answer((_told("cold", cold_ms, tasks), taken("cold-killed", killed_ms, "ms", what)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import Final
 
 import attrs
@@ -42,7 +43,7 @@ def startup(setting: Setting) -> Answer:
         for number in range(sizes.rounds):
             for name, argv in commands.items():
                 setting.say(f"round {number + 1} of {sizes.rounds}: {name}")
-                taken_ms[name] += peers.durations_ms(lambda argv=argv: _run(argv), 1)  # type: ignore[misc]
+                taken_ms[name] += peers.durations_ms(partial(_run, argv), 1)
     bare_ms = taken_ms.pop(BARE)
     figures = [taken(f"start of {name}", rounds, "ms", name) for name, rounds in taken_ms.items()]
     status, *others = (compared(figure, bare_ms, "a bare Python") for figure in figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from functools import partial
 
 import attrs
 
@@ -75,13 +76,12 @@ def session(setting: Setting) -> Answer:
         for number in range(setting.sizes.rounds):
             setting.say(f"appending, round {number + 1} of {setting.sizes.rounds}")
             short = _session(line, f"short {number}")
-            last, first_one = [], []
+            last: list[float] = []
+            first_one: list[float] = []
             for _ in range(setting.sizes.probes):
-                last += peers.durations_ms(lambda: line.call("session.append", id=long, messages=[_message()]), 1)
-                first_one += peers.durations_ms(
-                    lambda new=short: line.call("session.append", id=new, messages=[_message()]),  # type: ignore[misc]
-                    1,
-                )
+                for session_id, times in ((long, last), (short, first_one)):
+                    append = partial(line.call, "session.append", id=session_id, messages=[_message()])
+                    times.extend(peers.durations_ms(append, 1))
             last_ms.append(statistics.median(last))
             first_ms.append(statistics.median(first_one))
     figure = taken("session", last_ms, "ms", note=f"to a new session: {statistics.median(first_ms):.2f} ms")

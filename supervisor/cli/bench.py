@@ -137,9 +137,7 @@ def _show(invocation: Invocation, report: "Report") -> None:
     right = Column("", right=True)
     figure = (right._replace(name="figure"), Column("ratio"), Column("rounds"))
     screen.show(
-        Table(
-            (Column("goal"), *figure, Column("wanted"), Column("verdict")), [_goal_row(row) for row in report.goals]
-        ),
+        Table((Column("goal"), *figure, Column("wanted"), Column("verdict")), [_goal_row(row) for row in report.goals]),
         Table(
             (Column("besides"), *figure, Column("note")),
             [(Cell(figure.what), *_cells(figure), Cell(figure.note, FAINT)) for figure in report.others],
