@@ -40,11 +40,6 @@ def cpu_time(pid: int) -> CpuTime:
         return CpuTime({thread.id: thread.user_time + thread.system_time for thread in psutil.Process(pid).threads()})
 
 
-def thread_names(pid: int) -> dict[int, str]:
-    """Return the names of a process's threads, as the kernel has them."""
-    return {int(thread.name): (thread / "comm").read_text().strip() for thread in _threads(pid)}
-
-
 def _threads(pid: int) -> Iterator[Path]:
     return Path(f"/proc/{pid}/task").iterdir()
 
