@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from actors.model.errors import UNDECODABLE
 from actors.model.facts import Effect, Fact
 from actors.model.state import VERSION, Line, Lookup
 from actors.model.tables import Row
@@ -67,7 +68,7 @@ class SessionWork:
         done_rev = self.rev - 1 if self.archive else self.rev  # what leaves has the rev before its deletion
         try:
             return done_rev <= msgspec.json.decode(row, type=_Revised).rev
-        except msgspec.DecodeError:  # nobody knows when it left: then the file is begun anew rather than nothing kept
+        except UNDECODABLE:  # nobody knows when it left: then the file is begun anew rather than nothing kept
             return False
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from actors.model.errors import UNDECODABLE
 from actors.model.state import Line
 from actors.storage import journal_lines
 from actors.storage.files import Disk
@@ -68,7 +67,7 @@ class JournalPages:
 def _decoded(raw: journal_lines.Line) -> Line | None:
     try:
         return decode_line(raw)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from attrs import frozen
 
-from actors.model.errors import NotFound
+from actors.model.errors import UNDECODABLE, NotFound
 from actors.model.facts import FACTS
 from actors.model.stamps import posix_of
 from actors.model.state import Limits, Line, Tables, rows_after
@@ -169,7 +169,7 @@ def _load(disk: Disk, base: Base, limits: Limits) -> Tables | None:
         return None
     try:
         return load_image(image, limits).tables
-    except (msgspec.DecodeError, ValueError, TypeError):
+    except (*UNDECODABLE, TypeError):
         return None
 
 
@@ -185,7 +185,7 @@ def _replay(disk: Disk, layout: Layout, tables: Tables, seq: int, work: Work) ->
             return False
         try:
             tables.absorb(line, list(rows_after(tables, line.facts)))
-        except (ValueError, KeyError, TypeError, msgspec.DecodeError):
+        except (*UNDECODABLE, KeyError, TypeError):
             return False
         work.step()
     tables.tasks.build_indexes()
@@ -195,7 +195,7 @@ def _replay(disk: Disk, layout: Layout, tables: Tables, seq: int, work: Work) ->
 def _decoded(raw: Any) -> Line | None:
     try:
         line = decode_line(raw)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
     return line if all(fact.op in FACTS for fact in line.facts) else None
 
@@ -211,7 +211,7 @@ def _stamp_of(body: bytes) -> str:
     """Return a line's time; a line that says none is taken for the oldest."""
     try:
         return _decode_stamped(b"{%b}" % body).ts
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return "1970-01-01T00:00:00.000Z"
 
 

@@ -32,7 +32,7 @@ def sighting(text: bytes, *, store_first_prompt: bool) -> dict[str, Any]:
     """Return the parameters of `session.seen`. Raises NotAHook."""
     try:
         told = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotAHook(f"it is not JSON: {error}") from None
     if not isinstance(told, dict):
         raise NotAHook("it is no JSON object")
@@ -99,9 +99,9 @@ def _lines(part: bytes) -> Iterator[dict[str, Any]]:
     for line in part.split(b"\n"):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict) and value.get("type") in _SAID:
+        if isinstance(value, dict) and isinstance(value.get("type"), str) and value["type"] in _SAID:
             yield value
 
 
