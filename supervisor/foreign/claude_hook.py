@@ -71,7 +71,7 @@ def _transcript(path: str) -> tuple[dict[str, Any], dict[str, str], str | None]:
                 if prompt is None:
                     prompt = _prompt(line)
             last = [line["uuid"] for line in _lines(_tail(stream)) if isinstance(line.get("uuid"), str)]
-    except OSError:
+    except (OSError, ValueError):  # the second: a text that can be no path
         return transcript, {}, None
     if uuids:
         transcript["first_uuid"] = uuids[0]

@@ -38,9 +38,7 @@ STATE_V1: Final = Path(__file__).parents[1] / "samples" / "state-v1"
 SEALED: Final = ("journal/", "sessions/")
 """Where lines are sealed one by one."""
 
-LOCK: Final = (
-    b'{"pid": 1, "phase": "up", "since": "2026-01-01T00:00:00.000Z", "restarts": 0, "last_error": null}\n'
-)
+LOCK: Final = b'{"pid": 1, "phase": "up", "since": "2026-01-01T00:00:00.000Z", "restarts": 0, "last_error": null}\n'
 MARK: Final = b'{"v":1,"path":"/nowhere"}\n'
 ADDED: Final = {"perdure.lock": LOCK, "fallback.json": MARK}
 """Files that a directory may have besides those of the sample."""
