@@ -25,11 +25,12 @@ from actors.domain import Domain, Place
 from actors.events import Events
 from actors.hall import Hall
 from actors.kernel.actor import Behaviour, serve
+from actors.kernel.clock import SystemClock
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
 from actors.ledger import Ledger, RecentLines
 from actors.messages.request import Delivery, Done, Outcome, Request
-from actors.model.stamps import posix_of, stamp_of
+from actors.model.stamps import posix_of
 from actors.model.state import Limits
 from actors.reports import Reports
 from actors.runs import Runs
@@ -50,18 +51,13 @@ START = "2026-03-01T12:00:00.000Z"
 DOMAIN = ("tasks", "sessions", "runs", "events", "reports")
 
 
-@define(eq=False)
-class HandClock:
+class HandClock(SystemClock):
     """Both clocks, moved by hand."""
 
-    wall_s: float = field(factory=lambda: posix_of(START))
-    running_s: float = 1000.0
-
-    def stamp(self) -> str:
-        return stamp_of(self.wall_s)
-
-    def monotonic_s(self) -> float:
-        return self.running_s
+    def __init__(self, wall_s: float | None = None) -> None:
+        super().__init__(lambda: self.wall_s, lambda: self.running_s)
+        self.wall_s = posix_of(START) if wall_s is None else wall_s
+        self.running_s = 1000.0
 
     def pass_s(self, seconds: float) -> None:
         """Time passes."""
