@@ -92,11 +92,11 @@ def look_back(disk: Disk, layout: Layout, work: Work, until: str | None = None) 
             stretches[-1] = (stretches[-1][0], raw.seq)
         else:
             stretches.append((raw.seq, raw.seq))
-        if until_s is not None and posix_of(_stamp_of(raw.body)) <= until_s:
+        if until_s is not None and _seconds(_stamp_of(raw.body)) <= until_s:
             at_seq = max(at_seq or 0, raw.seq)
     bases = tuple(sorted(_bases(disk, layout, stretches), key=lambda base: base.seq))
     if until_s is not None:
-        before = [base.seq for base in bases if base.path is not None and posix_of(base.saved_at) <= until_s]
+        before = [base.seq for base in bases if base.path is not None and _seconds(base.saved_at) <= until_s]
         at_seq = max([*before, *([] if at_seq is None else [at_seq])], default=None)
     return Past(bases, tuple(stretches), scan.report.last_crc), at_seq
 
@@ -213,6 +213,14 @@ def _stamp_of(body: bytes) -> str:
         return _decode_stamped(b"{%b}" % body).ts
     except UNDECODABLE:
         return "1970-01-01T00:00:00.000Z"
+
+
+def _seconds(stamp: str) -> float:
+    """Return a time for comparing; damage that is none is older than everything."""
+    try:
+        return posix_of(stamp)
+    except ValueError:
+        return float("-inf")
 
 
 def _names(disk: Disk, directory: Path) -> list[str]:

@@ -30,7 +30,7 @@ from supervisor.root.directory import is_foreign
 from supervisor.root.lock import read_lock
 from tests.kit.histories import OTHER_SESSION, SESSION, opened, recovered
 from tests.kit.powerloss import scratch
-from tests.kit.spoiled import contents
+from tests.kit.spoiled import DEEP, contents
 
 GOLDEN: Final = Path(__file__).parents[1] / "actors" / "storage" / "golden" / "v2"
 STATE_V1: Final = Path(__file__).parents[1] / "samples" / "state-v1"
@@ -140,3 +140,24 @@ def test_whatever_stands_in_a_file_of_version_1_it_is_migrated_or_told(name: str
         survived(root)
         with contextlib.suppress(PerdureError):
             offline.rollback(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("state.backup.20260101T000006.000000Z.0.json", b'"last_saved":"', b'"last_saved":"\0'),
+        ("archive/sessions/99999999-2222-4333-8444-555555555555/1/row.archived", b"{", b'{"a":' * DEEP),
+        ("archive/sessions/99999999-2222-4333-8444-555555555555/1/row.archived", b'"m"', b'"\xff"'),
+        ("perdure.lock", b"{", b'{"a":' * DEEP),
+        ("fallback.json", b"/nowhere", b"\xff"),
+        ("identity.json", b'"node"', b"[" * DEEP),
+    ],
+)
+def test_what_broke_somebody_once_breaks_nobody(name: str, good: bytes, bad: bytes) -> None:
+    with scratch() as folder:
+        root = folder / "state"
+        shutil.copytree(GOLDEN, root)
+        content = ADDED[name] if name in ADDED else (root / name).read_bytes()
+        assert good in content
+        (root / name).write_bytes(content.replace(good, bad, 1))
+        survived(root)
