@@ -127,7 +127,7 @@ async def test_a_start_under_another_time_gives_leases_and_retries_their_full_le
     tmp_path: Path, jump_s: float
 ) -> None:
     host = FakeHost()
-    rules = {"backoff_base_s": BACKOFF_S, "backoff_max_s": BACKOFF_S}
+    rules: Any = {"backoff_base_s": BACKOFF_S, "backoff_max_s": BACKOFF_S}
     async with runtime(tmp_path, host, **rules) as core:
         given = await prepared(core, host)
         seq, wall_s = core.ledger.tables.seq, core.clock.wall_s

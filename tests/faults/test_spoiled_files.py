@@ -70,8 +70,8 @@ def lived_in(root: Path) -> None:
     try:
         found = store.recover()
         reads: tuple[Callable[[], Any], ...] = (
-            *(lambda id=id: store.read_report(id) for id in found.tables.reports.rows),  # type: ignore[misc]
-            *(lambda id=id: store.read_messages(id, 0, 100) for id in (SESSION, OTHER_SESSION)),  # type: ignore[misc]
+            *(lambda id=id: store.read_report(id) for id in found.tables.reports.rows),
+            *(lambda id=id: store.read_messages(id, 0, 100) for id in (SESSION, OTHER_SESSION)),
             lambda: store.read_archived(OTHER_SESSION),
             lambda: store.read_log("task_t1", 0, 100),
             lambda: store.read_lines(1, 100),
