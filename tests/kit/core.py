@@ -207,7 +207,7 @@ class Core:
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something is so; time passes as it does for everybody, so that pauses end."""
         with trio.fail_after(PATIENCE_S):
-            while not holds():  # noqa: ASYNC110 - whatever the test asks has no event of its own
+            while not holds():
                 await trio.sleep(0.001)
                 self.clock.pass_s(0.001)
 
