@@ -115,21 +115,27 @@ def memory(setting: Setting) -> Answer:
 
 
 def session(setting: Setting) -> Answer:
-    """Measure appending a message to a new session and to a long one, in turns."""
+    """Measure appending a message to a new session and to a long one, in turns; and the memory that filling it took."""
     messages = setting.sizes.many
     with measured(setting.folder) as subject, subject.line() as line:
         setting.say(f"session, {messages} messages")
         long, short = _session(line, "long"), _session(line, "short")
+        empty_bytes = subject.runtime_rss_bytes()
         for first in range(0, messages, CHUNK):
             line.call("session.append", id=long, messages=[_message() for _ in range(min(CHUNK, messages - first))])
+        grown_bytes = subject.runtime_rss_bytes() - empty_bytes
         first_ms, last_ms = [], []
         for _ in range(setting.sizes.probes):
             last_ms += peers.durations_ms(lambda: line.call("session.append", id=long, messages=[_message()]), 1)
             first_ms += peers.durations_ms(lambda: line.call("session.append", id=short, messages=[_message()]), 1)
     last, first_one = statistics.median(last_ms), statistics.median(first_ms)
     note = f"a new session: {first_one:.2f} ms"
+    memory_note = "bounded: the newest lines of the journal, kept for followers"
     return Answer(
-        (Figure("session", last, "ms", ratio=last / first_one, peer="a new session", tasks=messages, note=note),)
+        (
+            Figure("session", last, "ms", ratio=last / first_one, peer="a new session", tasks=messages, note=note),
+            Figure("session-memory", grown_bytes / 1e6, "MB", what="what the runtime grew by meanwhile", note=memory_note),
+        )
     )
 
 
