@@ -130,11 +130,12 @@ def session(setting: Setting) -> Answer:
             first_ms += peers.durations_ms(lambda: line.call("session.append", id=short, messages=[_message()]), 1)
     last, first_one = statistics.median(last_ms), statistics.median(first_ms)
     note = f"a new session: {first_one:.2f} ms"
+    grew = "what the runtime grew by meanwhile"
     memory_note = "bounded: the newest lines of the journal, kept for followers"
     return Answer(
         (
             Figure("session", last, "ms", ratio=last / first_one, peer="a new session", tasks=messages, note=note),
-            Figure("session-memory", grown_bytes / 1e6, "MB", what="what the runtime grew by meanwhile", note=memory_note),
+            Figure("session-memory", grown_bytes / 1e6, "MB", what=grew, note=memory_note),
         )
     )
 
