@@ -147,6 +147,11 @@ class SessionFiles:
         survey = self._lines.survey(self._layout.session_file(session_id))
         return 0 if survey is None else survey.last_index
 
+    def origin(self, session_id: str) -> str:
+        """Return what changes when the file is begun anew, or when damage in it is found or mended; not as it grows."""
+        survey = self._lines.survey(self._layout.session_file(session_id))
+        return "" if survey is None else f"{survey.base_rev} {len(survey.missing)} {survey.rejected_count}"
+
     def session_ids(self) -> list[str]:
         """List the sessions that have a file; empty when there is no such directory."""
         try:
