@@ -48,6 +48,7 @@ _NO_DAMAGE: Final = frozenset(
 )
 """What SQLite says of circumstances that pass: what is in the file is as good as before."""
 
+# `prefix`: an index of beginnings. Without it SQLite first joins the places of all words that begin so, in one go.
 _TABLES: Final = """
 CREATE TABLE mark (form TEXT NOT NULL, daemon_id TEXT NOT NULL);
 CREATE TABLE files (
@@ -56,7 +57,7 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE TABLE messages (number INTEGER PRIMARY KEY, session_id TEXT NOT NULL);
 CREATE INDEX messages_by_session ON messages (session_id);
-CREATE VIRTUAL TABLE said USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE said USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 4');
 """
 
 
