@@ -62,7 +62,9 @@ def messages(client: Client, session_id: str) -> list[dict[str, Any]]:
 
 
 def settled_seq(client: Client) -> int:
-    seq: int = client.call("runtime.ping")["seq"]
+    """The last seq, once the first line is there: Perdure writes that by itself, and is ready before."""
+    while not (seq := int(client.call("runtime.ping")["seq"])):
+        continue
     return seq
 
 
