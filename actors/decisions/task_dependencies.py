@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from actors.model.draft import Draft
@@ -15,10 +15,12 @@ HOPELESS: Final = frozenset({"failed", "cancelled"})
 """A dependency in one of these states (or deleted) is not coming; the task that waits for it says so."""
 
 
-def dependencies(draft: Draft, task_id: str, given: Iterable[str]) -> tuple[str, ...]:
+def dependencies(draft: Draft, task_id: str, given: Sequence[str]) -> tuple[str, ...]:
     """Return the ids that a task shall wait for; unknown ones and circles are refused, all of them at once."""
+    if not given:
+        return ()
     wanted = tuple(dict.fromkeys(clean_id(text, f"depends_on[{n}]") for n, text in enumerate(given)))
-    may_close_a_circle = bool(wanted) and _is_needed(draft, task_id)
+    may_close_a_circle = _is_needed(draft, task_id)
     violations = [
         {"path": f"depends_on[{n}]", "message": problem}
         for n, needed in enumerate(wanted)

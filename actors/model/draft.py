@@ -67,7 +67,7 @@ class Draft:
         return below | {row_id: row for (name, row_id), row in self.pending.items() if name == table}
 
     def rely_on(self, table: str, row_id: str) -> None:
-        """Have the writer check that the row is then as it is now; one that the same batch has changed it checks anyway."""
+        """Have the writer check that the row is as it is now; one that the same batch has changed it checks anyway."""
         if not isinstance(self._below, Draft):
             self.relied_on[table, row_id] = self.rev(table, row_id)
         elif (table, row_id) not in self.pending:

@@ -1,9 +1,10 @@
 """Admission: which proposals may become journal lines, which are decided anew, which were written long ago.
 
 A proposal names the revs that it was decided on, and who had the keys that it looked for. The writer, who alone knows
-what is durable and what is in this batch before it, lets it pass only when all of that is still so. So a command that spans several actors' rows is atomic,
-and a proposal of an older epoch that still lay in a mailbox can do no harm. An epoch ends with the incarnation of the
-writer, and with a commit that failed: what was decided on the lost facts is decided again, barriers too.
+what is durable and what is in this batch before it, lets it pass only when all of that is still so. So a command that
+spans several actors' rows is atomic, what must be unique stays so whoever decides, and a proposal of an older epoch
+that still lay in a mailbox can do no harm. An epoch ends with the incarnation of the writer, and with a commit that
+failed: what was decided on the lost facts is decided again, barriers too.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from actors.storage.behind import Behind
 from actors.storage.contract import Store, WrittenBehind
 from actors.writer.damage import tell_damage
 from actors.writer.desk import Desk
+from actors.writer.rest import rest_s
 from actors.writer.saving import told_of
 
 T = TypeVar("T")
@@ -43,6 +44,9 @@ class Backlog:
         self._syncing = False
         self._again: list[Behind] = []
         """Portions to put back once none is under way."""
+        self._begun_s = self._now()
+        self._begun_seq = behind.seq
+        """When the newest portion was begun, and what the journal held then."""
         self._due_s = self._now() if len(behind) else float("inf")
         self._sync_due_s = self._now() + desk.settings.files_sync_s
         self._unsynced = True
@@ -88,6 +92,7 @@ class Backlog:
         if not self._is_waiting:
             self._due_s = float("inf")
             return
+        self._begun_s, self._begun_seq = self._now(), self.behind.seq
         portion = self.behind.take(TASK_FILES_MAX)
         self._unsynced = True
         write = partial(self._store.write_behind, portion)
@@ -124,13 +129,17 @@ class Backlog:
             if self._again:
                 self._again.append(portion)
         if not self._portions:
-            retry_s = self._desk.settings.retry_s if self._again else 0.0
+            pause_s = self._desk.settings.retry_s if self._again else self._rest_s(len(portion))
             while self._again:
                 self.behind.put_back(self._again.pop())
             # Lines without files count, too: the journal is kept until the watermark has passed them.
-            self._due_s = self._now() + retry_s if self._is_waiting else float("inf")
+            self._due_s = self._now() + pause_s if self._is_waiting else float("inf")
         self._show()
         self._desk.mailbox.wake()
+
+    def _rest_s(self, files: int) -> float:
+        lines = self.behind.seq - self._begun_seq
+        return rest_s(self._now() - self._begun_s, lines=lines, files=files, waiting=len(self.behind))
 
     def _synced(self, job: Job) -> None:
         self._syncing = False

@@ -24,6 +24,16 @@ class Figure:
     tasks: int | None = None
     """How many tasks there were, where the goal depends on it."""
     note: str = ""
+    rounds: tuple[float, ...] = ()
+    """What each round gave, in their order; `value` is their median."""
+    ratios: tuple[float, ...] = ()
+    """The ratio in each round; `ratio` is their median."""
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """The lowest and the highest that a round gave: of the ratios where there are some. None with one round."""
+        taken = self.ratios or self.rounds
+        return (min(taken), max(taken)) if len(taken) > 1 else None
 
 
 @attrs.frozen
@@ -48,9 +58,15 @@ class Answer:
         return Answer(self.figures + other.figures, self.points + other.points)
 
 
-def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the median over the rounds of ours / theirs: what slows a round down slows both down."""
-    return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+def taken(name: str, rounds: Sequence[float], unit: str, what: str = "", *, note: str = "") -> Figure:
+    """Return the figure of several rounds: their median."""
+    return Figure(name, statistics.median(rounds), unit, what, note=note, rounds=tuple(rounds))
+
+
+def compared(figure: Figure, theirs: Sequence[float], peer: str) -> Figure:
+    """Return the figure with its ratio to a peer: the median of the rounds' own, for what slows one slows both."""
+    ratios = tuple(mine / other for mine, other in zip(figure.rounds, theirs, strict=True))
+    return attrs.evolve(figure, ratio=statistics.median(ratios), peer=peer, ratios=ratios)
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

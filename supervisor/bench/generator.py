@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import attrs
 import msgspec
 
 from supervisor.bench.load import Order, Outcome
+from supervisor.bench.programs import programs
 
 REPLY_BYTES: Final = 700
 """About as long as the row of a task of 300 bytes, so that reading it costs the same."""
@@ -35,12 +35,8 @@ class Shape:
 
 def load(order: Order) -> Outcome:
     """Run the load generator once. Raises RuntimeError when it fails or an answer was an error."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "supervisor.bench.load"],
-        input=msgspec.json.encode(order),
-        capture_output=True,
-        check=False,
-    )
+    argv, given = programs().load(order)
+    ended = subprocess.run(argv, input=given, capture_output=True, check=False)
     if ended.returncode != 0:
         raise RuntimeError(f"the load generator failed: {ended.stderr.decode(errors='replace')[-500:].strip()}")
     outcome = msgspec.json.decode(ended.stdout, type=Outcome)
@@ -49,10 +45,10 @@ def load(order: Order) -> Outcome:
     return outcome
 
 
-def limit_rate(shape: Shape, seconds: float) -> float:
-    """Return the generator's rate against a server that only answers."""
+def limit(shape: Shape, seconds: float) -> Outcome:
+    """Return what the generator reaches against a server that only answers."""
     with _echo() as path:
-        return load(order_of(path, "perdure", shape, "echo", seconds)).rate
+        return load(order_of(path, "perdure", shape, "echo", seconds))
 
 
 def order_of(path: str, protocol: str, shape: Shape, prefix: str, seconds: float) -> Order:
@@ -77,11 +73,8 @@ def is_limit(rate: float, limit: float) -> bool:
 def _echo() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="perdure-echo-") as folder:
         path = str(Path(folder) / "echo.sock")
-        with subprocess.Popen(
-            [sys.executable, "-m", "supervisor.bench.echo", path, str(REPLY_BYTES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as server:
+        argv = programs().echo(path, REPLY_BYTES)
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
             try:
                 if server.stdout is None or not server.stdout.readline():
                     raise RuntimeError("the echo server did not start")

@@ -102,6 +102,15 @@ GOALS: Final = (
         most=SAME_WITHIN,
         tasks=1_000_000,
     ),
+    Goal(
+        "growth-cpu",
+        "growth",
+        "the same in processor time, which a busy machine does not change",
+        "µs",
+        of_ratio=True,
+        most=SAME_WITHIN,
+        tasks=1_000_000,
+    ),
     Goal("stall", "snapshot", "longest extra wait caused by a snapshot", "ms", most=5, tasks=100_000),
     Goal(
         "restart-10k",

@@ -63,6 +63,19 @@ class Absent(Exception):
     """A peer is not installed, or cannot run here; its text says which."""
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of the servers that are installed."""
+    found = {}
+    for of, name in (("PostgreSQL", "postgres"), ("Redis", "redis-server")):
+        with contextlib.suppress(Absent, OSError):
+            (server,) = _programs(of, (name,))
+            told = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout
+            version = re.search(r"\d+(\.\d+)+", told)
+            if version is not None:
+                found[of] = version[0]
+    return found
+
+
 class Postgres:
     """A running PostgreSQL."""
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import statistics
+import os
+import signal
 import time
 from typing import Final
 
-from supervisor.bench.figures import Answer, Figure
+import attrs
+
+from supervisor.bench.figures import Answer, Figure, taken
 from supervisor.bench.setting import Setting
-from supervisor.bench.subject import STANDBY, HungUp, Line, Subject, measured
+from supervisor.bench.subject import STANDBY, HungUp, Line, Subject
 
 TIMES: Final = 3
+"""At least."""
+
+JOURNALLED: Final = 1_000
+"""Commands that a start after kill -9 finds in the journal only."""
 
 HEALTHY_AFTER_S: Final = 0.5
 CALM_S: Final = 2 * HEALTHY_AFTER_S
@@ -22,17 +29,19 @@ ENVIRONMENT: Final = {**STANDBY, "PERDURE_SUPERVISOR__HEALTHY_AFTER_S": str(HEAL
 def restart(setting: Setting) -> Answer:
     """Kill the runtime, with a standby, at few and many tasks; crash actors at few."""
     few, many = setting.sizes.few, setting.sizes.many
-    with measured(setting.folder, ENVIRONMENT) as subject:
-        setting.say(f"restart, {few} tasks")
-        subject.fill(few)
+    times = max(TIMES, setting.sizes.rounds)
+    with setting.filled(few, ENVIRONMENT) as subject:
+        setting.say(f"crashes of actors, {few:,} tasks")
         figures = [
-            _told("actor", [_crashed_ms(subject, "sessions", n) for n in range(TIMES)], few),
-            _told("writer", [_crashed_ms(subject, "writer", n) for n in range(TIMES)], few),
-            _told("restart-10k", [_killed_ms(subject, f"k{n}") for n in range(TIMES)], few),
+            _told("actor", [_crashed_ms(subject, "sessions", n) for n in range(times)], few),
+            _told("writer", [_crashed_ms(subject, "writer", n) for n in range(times)], few),
         ]
-        setting.say(f"restart, {many} tasks")
-        subject.fill(many - few)
-        figures.append(_told("restart-100k", [_killed_ms(subject, f"m{n}") for n in range(TIMES)], many))
+        setting.say(f"kills of the runtime, {few:,} tasks")
+        figures.append(_told("restart-10k", [_killed_ms(subject, n) for n in range(times)], few))
+        setting.check(subject)
+    with setting.filled(many, ENVIRONMENT) as subject:
+        setting.say(f"kills of the runtime, {many:,} tasks")
+        figures.append(_told("restart-100k", [_killed_ms(subject, n) for n in range(times)], many))
         setting.check(subject)
     return Answer(tuple(figures))
 
@@ -40,32 +49,33 @@ def restart(setting: Setting) -> Answer:
 def recovery(setting: Setting) -> Answer:
     """Start on many tasks: after a stop in order, and after kill -9 of everything, where a journal is replayed."""
     tasks = setting.sizes.many
-    with measured(setting.folder) as subject:
-        setting.say(f"recovery, {tasks} tasks")
-        subject.fill(tasks)
-        killed_ms, cold_ms = [], []
-        for number in range(TIMES):
+    killed_ms, cold_ms = [], []
+    with setting.filled(tasks) as subject:
+        for number in range(max(TIMES, setting.sizes.curve_rounds)):
+            setting.say(f"cold start {number + 1}, {tasks:,} tasks")
+            subject.create(JOURNALLED)
             subject.stage.kill_root()
             killed_ms.append(_started_ms(subject, f"r{number}"))
             subject.stage.stop()
             cold_ms.append(_started_ms(subject, f"c{number}"))
         setting.check(subject)
-    crashed = Figure("cold-killed", statistics.median(killed_ms), "ms", "the same after kill -9 of everything")
-    return Answer((_told("cold", cold_ms, tasks), crashed))
+    what = f"cold start after kill -9 of everything, {JOURNALLED:,} commands after the last snapshot"
+    return Answer((_told("cold", cold_ms, tasks), taken("cold-killed", killed_ms, "ms", what)))
 
 
-def _told(name: str, taken_ms: list[float], tasks: int) -> Figure:
-    return Figure(name, statistics.median(taken_ms), "ms", tasks=tasks, note=f"longest {max(taken_ms):.0f} ms")
+def _told(name: str, rounds_ms: list[float], tasks: int) -> Figure:
+    note = f"longest {max(rounds_ms):.0f} ms of {len(rounds_ms)}"
+    return attrs.evolve(taken(name, rounds_ms, "ms", note=note), tasks=tasks)
 
 
 def _crashed_ms(subject: Subject, actor: str, number: int) -> float:
     """Crash an actor; return the time to the next answer that it takes part in."""
     with subject.line() as line, subject.line() as killer:
-        _ask(line, actor, f"before-{actor}-{number}")
+        _ask(line, actor, f"{subject.name}-before-{actor}-{number}")
         time.sleep(CALM_S)
         begun_s = time.perf_counter()
         killer.call("actor.kill", name=actor, how="crash")
-        _ask(line, actor, f"after-{actor}-{number}")
+        _ask(line, actor, f"{subject.name}-after-{actor}-{number}")
         return (time.perf_counter() - begun_s) * 1000
 
 
@@ -76,13 +86,14 @@ def _ask(line: Line, actor: str, name: str) -> None:
         line.create(name)
 
 
-def _killed_ms(subject: Subject, name: str) -> float:
+def _killed_ms(subject: Subject, number: int) -> float:
     """Kill the runtime with -9; return the time to the next acknowledged command."""
     time.sleep(CALM_S)
     subject.wait_for_standby()
+    runtime = subject.stage.runtime_pid()
     begun_s = time.perf_counter()
-    subject.stage.kill_runtime()
-    return _acknowledged_ms(subject, name, begun_s)
+    os.kill(runtime, signal.SIGKILL)
+    return _acknowledged_ms(subject, f"k{number}", begun_s)
 
 
 def _started_ms(subject: Subject, name: str) -> float:
@@ -96,7 +107,7 @@ def _acknowledged_ms(subject: Subject, name: str, begun_s: float) -> float:
     while True:
         try:
             with subject.line() as line:
-                line.create(f"probe-{name}")
+                line.create(f"{subject.name}-probe-{name}")
         except (OSError, HungUp):
             continue  # it was taken by the runtime that was killed
         return (time.perf_counter() - begun_s) * 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import tempfile
@@ -20,15 +21,22 @@ from supervisor.trials.stage import Stage
 
 FILLING: Final = Shape(16, 32)
 PAGE_ROWS: Final = 1000
+ONE_BY_ONE_MAX: Final = 20_000
+"""More tasks than that are found sooner by listing all there are."""
+
 STANDBY: Final = {"PERDURE_SUPERVISOR__STANDBY": "true"}
 STANDBY_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.01
 QUIET_S: Final = 0.3
 """Longer than a process that imports is ever without using time."""
-SETTLED_WITHIN_S: Final = 3600.0
-"""A million task files take their time."""
+SETTLED_WITHIN_S: Final = 900.0
+"""Ten thousand task files take their time on a slow disk."""
 SETTLE_POLL_S: Final = 0.1
 DESCRIPTION: Final = "x" * 300
+
+
+_NUMBERS = itertools.count(1)
+"""Of the subjects: one after the other may work on the same directory, and no id is free twice."""
 
 
 class HungUp(Exception):
@@ -79,6 +87,14 @@ class Line:
         """Make one task."""
         self.call("task.create", id=task_id, description=DESCRIPTION)
 
+    def knows(self, task_id: str) -> bool:
+        """Whether there is such a task."""
+        try:
+            self.call("task.get", id=task_id)
+        except RuntimeError:
+            return False
+        return True
+
     def close(self) -> None:
         """Hang up."""
         self._read.close()
@@ -90,6 +106,7 @@ class Subject:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self.name = f"b{next(_NUMBERS)}"
         self._runs = 0
         self._told: list[tuple[str, list[int]]] = []
 
@@ -111,32 +128,30 @@ class Subject:
         """Create tasks as fast as it takes them."""
         return self._loaded(order_of(self.socket, "perdure", shape, self._prefix(), seconds))
 
-    def fill(self, tasks: int) -> None:
-        """Create so many tasks, and wait until their files are written."""
-        if tasks > 0:
-            shape = Shape(1, min(tasks, FILLING.depth)) if tasks < FILLING.connections * FILLING.depth else FILLING
-            self._loaded(
-                Order(
-                    socket=self.socket,
-                    protocol="perdure",
-                    connections=shape.connections,
-                    depth=shape.depth,
-                    prefix=self._prefix(),
-                    requests=tasks,
-                )
+    def create(self, tasks: int) -> Outcome:
+        """Create so many tasks; their files are still being written when it returns (`settle`)."""
+        shape = Shape(1, min(tasks, FILLING.depth)) if tasks < FILLING.connections * FILLING.depth else FILLING
+        return self._loaded(
+            Order(
+                socket=self.socket,
+                protocol="perdure",
+                connections=shape.connections,
+                depth=shape.depth,
+                prefix=self._prefix(),
+                requests=tasks,
             )
-            self._settle()
+        )
 
     def _prefix(self) -> str:
         self._runs += 1
-        return f"b{self._runs}"
+        return f"{self.name}r{self._runs}"
 
     def _loaded(self, order: Order) -> Outcome:
         outcome = load(order)
         self._told.append((order.prefix, outcome.sent))
         return outcome
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Wait until the files behind the journal are written: what comes next is not to share the disk with them."""
         deadline_s = time.monotonic() + SETTLED_WITHIN_S
         with self.line() as line:
@@ -160,6 +175,8 @@ class Subject:
         self.stage.start()
         left = self.acknowledged()
         with self.line() as line:
+            if len(left) <= ONE_BY_ONE_MAX:
+                return {task_id for task_id in left if not line.knows(task_id)}
             cursor = None
             while True:
                 page = line.call("task.list", limit=PAGE_ROWS, cursor=cursor)
@@ -185,18 +202,24 @@ class Subject:
 
 
 @contextlib.contextmanager
-def measured(folder: Path, environment: dict[str, str] | None = None) -> Iterator[Subject]:
-    """Start a Perdure in a new directory below `folder`; kill it and clear it away whatever happens."""
-    with tempfile.TemporaryDirectory(prefix="subject-", dir=folder) as own:
-        stage = Stage(Path(own), environment)
-        try:
-            stage.start()
-            yield Subject(stage)
+def measured(
+    folder: Path, environment: dict[str, str] | None = None, *, state_path: Path | None = None
+) -> Iterator[Subject]:
+    """Start a Perdure, in a new directory below `folder` or in the one given; kill it whatever happens.
+
+    What it leaves stays where it is: removing thousands of files is work for the disk that is measured next.
+    """
+    stage = Stage(Path(tempfile.mkdtemp(prefix="subject-", dir=folder)), environment)
+    stage.state_path = state_path or stage.state_path
+    try:
+        stage.start()
+        yield Subject(stage)
+        if stage.is_up:
             # Nobody wants what it still has to write, and whoever is measured next wants the disk.
             stage.kill_root()
-        finally:
-            stage.close()
-            _clear_socket(stage.state_path)
+    finally:
+        stage.close()
+        _clear_socket(stage.state_path)
 
 
 def _clear_socket(state_path: Path) -> None:

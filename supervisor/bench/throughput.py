@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
 
 from supervisor.bench import peers
-from supervisor.bench.figures import Answer, Figure, Point, median_ratio
-from supervisor.bench.generator import Shape, is_limit, limit_rate
+from supervisor.bench.figures import Answer, Figure, Point, compared, taken
+from supervisor.bench.generator import Shape, is_limit, limit
 from supervisor.bench.load import Outcome
 from supervisor.bench.peers_servers import Absent, postgres, redis
+from supervisor.bench.programs import programs
 from supervisor.bench.setting import Setting
 from supervisor.bench.subject import measured
 
@@ -46,31 +46,36 @@ OTHERS: Final = ("SQLite, one client", "PostgreSQL, one client")
 
 def throughput(setting: Setting) -> Answer:
     """Measure Perdure and the peers in turns."""
-    seconds = setting.sizes.run_s
-    limits = dict.fromkeys((contest.shape for contest in CONTESTS), 0.0)
+    rounds = setting.sizes.rounds
+    reached: dict[str, list[Outcome]] = {contest.goal: [] for contest in CONTESTS}
+    limits: dict[str, list[Outcome]] = {contest.goal: [] for contest in CONTESTS}
     with contextlib.ExitStack() as stack:
-        ours: dict[str, Measure] = {
-            contest.goal: lambda run_s, shape=contest.shape: _loaded(setting, shape, run_s).rate  # type: ignore[misc]
-            for contest in CONTESTS
-        }
-        theirs, absent = _peers(setting.folder, stack)
-        rates: dict[str, list[float]] = {name: [] for name in (*ours, *theirs)}
-        for number in range(setting.sizes.rounds):
-            for name, measure in {**ours, **theirs}.items():
-                setting.say(f"round {number + 1} of {setting.sizes.rounds}: {name}")
-                rates[name].append(measure(seconds))
-            for shape, best in limits.items():
-                # The best of the rounds: a limit seen in a slow moment would refuse what the next moment gives.
-                setting.say(f"round {number + 1} of {setting.sizes.rounds}: the load generator's limit, {shape}")
-                limits[shape] = max(best, limit_rate(shape, seconds))
-    figures = [_contest(contest, rates, limits[contest.shape], absent) for contest in CONTESTS]
-    figures += [_peer(name, taken) for name, taken in rates.items() if name not in ours]
+        theirs, absent = _peers(setting, stack)
+        rates: dict[str, list[float]] = {name: [] for name in theirs}
+        for number in range(rounds):
+            where = f"round {number + 1} of {rounds}"
+            for contest in CONTESTS:
+                setting.say(f"{where}: Perdure, {contest.shape}")
+                reached[contest.goal].append(_loaded(setting, contest.shape, setting.sizes.run_s))
+                if contest.peer in theirs:
+                    _measure(setting, theirs, rates, contest.peer, where)
+                setting.say(f"{where}: the load generator's limit, {contest.shape}")
+                limits[contest.goal].append(limit(contest.shape, setting.sizes.run_s / 2))
+            for name in OTHERS:
+                if name in theirs:
+                    _measure(setting, theirs, rates, name, where)
+    figures = [_contest(contest, reached, limits, rates, absent) for contest in CONTESTS]
+    figures += [taken(name, rounds, "/s", name) for name, rounds in rates.items()]
     figures += [Figure(name, None, "/s", name, note=why) for name, why in absent.items()]
-    figures += [
-        Figure(f"limit {shape}", limit, "/s", f"the load generator against an echo server, {shape}")
-        for shape, limit in limits.items()
-    ]
+    figures += [_limit(contest, limits[contest.goal]) for contest in CONTESTS]
     return Answer(tuple(figures))
+
+
+def _measure(
+    setting: Setting, theirs: dict[str, Measure], rates: dict[str, list[float]], name: str, where: str
+) -> None:
+    setting.say(f"{where}: {name}")
+    rates[name].append(theirs[name](setting.sizes.run_s))
 
 
 def _loaded(setting: Setting, shape: Shape, seconds: float) -> Outcome:
@@ -81,8 +86,10 @@ def _loaded(setting: Setting, shape: Shape, seconds: float) -> Outcome:
         return outcome
 
 
-def _peers(folder: Path, stack: contextlib.ExitStack) -> tuple[dict[str, Measure], dict[str, str]]:
+def _peers(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Measure], dict[str, str]]:
     """Start the peers; return how each is measured, and why those are absent that are."""
+    folder = setting.folder
+    setting.say("the peers start")
     append = stack.enter_context(peers.raw(folder))
     insert = stack.enter_context(peers.sqlite(folder))
     measures: dict[str, Measure] = {
@@ -104,47 +111,87 @@ def _peers(folder: Path, stack: contextlib.ExitStack) -> tuple[dict[str, Measure
     return measures, absent
 
 
-def _contest(contest: _Contest, rates: dict[str, list[float]], limit: float, absent: dict[str, str]) -> Figure:
-    taken = rates[contest.goal]
-    rate = statistics.median(taken)
-    if is_limit(max(taken), limit):
-        return Figure(contest.goal, None, "/s", peer=contest.peer, note=_refusal(limit))
+def _contest(
+    contest: _Contest,
+    reached: dict[str, list[Outcome]],
+    limits: dict[str, list[Outcome]],
+    rates: dict[str, list[float]],
+    absent: dict[str, str],
+) -> Figure:
+    outcomes = reached[contest.goal]
+    # The best of the rounds: a limit seen in a slow moment would refuse what the next moment gives.
+    most = max(outcome.rate for outcome in limits[contest.goal])
+    if is_limit(max(outcome.rate for outcome in outcomes), most):
+        return Figure(contest.goal, None, "/s", peer=contest.peer, note=_refusal(most))
+    figure = taken(contest.goal, [outcome.rate for outcome in outcomes], "/s", note=_latencies(outcomes))
     if contest.peer in absent:
-        return Figure(contest.goal, rate, "/s", peer=contest.peer, note=absent[contest.peer])
-    ratio = median_ratio(taken, rates[contest.peer])
-    return Figure(contest.goal, rate, "/s", ratio=ratio, peer=contest.peer)
+        return attrs.evolve(figure, peer=contest.peer, note=f"{absent[contest.peer]}; {figure.note}")
+    return compared(figure, rates[contest.peer], contest.peer)
 
 
-def _refusal(limit: float) -> str:
-    return f"not reported: the load generator may be the limit ({limit:.0f}/s against an echo server)"
+def _latencies(outcomes: Sequence[Outcome]) -> str:
+    p50, p99 = (statistics.median(getattr(outcome, name) for outcome in outcomes) for name in ("p50_ms", "p99_ms"))
+    worst = max(outcome.max_ms for outcome in outcomes)
+    return f"latency: median {p50:.2f} ms, p99 {p99:.2f}, worst {worst:.0f}"
 
 
-def _peer(name: str, taken: list[float]) -> Figure:
-    return Figure(name, statistics.median(taken), "/s", name)
+def _limit(contest: _Contest, outcomes: Sequence[Outcome]) -> Figure:
+    cpu_us = statistics.median(outcome.cpu_us for outcome in outcomes)
+    return taken(
+        f"limit {contest.shape}",
+        [outcome.rate for outcome in outcomes],
+        "/s",
+        f"the load generator against an echo server, {contest.shape}",
+        note=f"in {programs().language}; {cpu_us:.2f} µs of processor time for each request",
+    )
+
+
+def _refusal(most: float) -> str:
+    return f"not reported: the load generator may be the limit ({most:.0f}/s against an echo server)"
 
 
 def latency(setting: Setting) -> Answer:
     """Measure percentiles and rates over the number of clients, one request in flight each; and pipelined."""
     shapes = [*(Shape(clients, 1) for clients in setting.sizes.clients), PIPELINED]
-    answer = Answer()
+    limits = {}
     for shape in shapes:
-        setting.say(f"latency, {shape}")
-        limit = limit_rate(shape, setting.sizes.run_s)
-        outcome = _loaded(setting, shape, setting.sizes.run_s)
-        what = f"task.create, {shape}: median latency"
-        if is_limit(outcome.rate, limit):
-            answer += Answer((Figure(f"latency {shape}", None, "ms", what, note=_refusal(limit)),))
-            continue
-        tail = f"p90 {outcome.p90_ms:.2f}, p99 {outcome.p99_ms:.2f}, max {outcome.max_ms:.1f}; {outcome.rate:.0f}/s"
-        answer += Answer((Figure(f"latency {shape}", outcome.p50_ms, "ms", what, note=tail),))
-        if shape.depth == 1:
-            answer += Answer(points=_points(shape.connections, outcome.rate, outcome.p50_ms, outcome.p99_ms))
+        setting.say(f"the load generator's limit, {shape}")
+        limits[shape] = limit(shape, setting.sizes.run_s / 2).rate
+    reached: dict[Shape, list[Outcome]] = {shape: [] for shape in shapes}
+    rounds = setting.sizes.curve_rounds
+    for number in range(rounds):
+        for shape in shapes:
+            setting.say(f"round {number + 1} of {rounds}: {shape}")
+            reached[shape].append(_loaded(setting, shape, setting.sizes.run_s))
+    answer = Answer()
+    for shape, outcomes in reached.items():
+        answer += _told(shape, outcomes, limits[shape])
+    return answer
+
+
+def _told(shape: Shape, outcomes: Sequence[Outcome], most: float) -> Answer:
+    what = f"task.create, {shape}: median latency"
+    if is_limit(max(outcome.rate for outcome in outcomes), most):
+        return Answer((Figure(f"latency {shape}", None, "ms", what, note=_refusal(most)),))
+    rate, p50_ms, p90_ms, p99_ms, max_ms = (
+        statistics.median(getattr(outcome, name) for outcome in outcomes)
+        for name in ("rate", "p50_ms", "p90_ms", "p99_ms", "max_ms")
+    )
+    tail = f"p90 {p90_ms:.2f}, p99 {p99_ms:.2f}, max {max_ms:.1f}; {rate:,.0f}/s"
+    answer = Answer(
+        (
+            taken(f"latency {shape}", [outcome.p50_ms for outcome in outcomes], "ms", what, note=tail),
+            taken(f"rate {shape}", [outcome.rate for outcome in outcomes], "/s", f"task.create, {shape}"),
+        )
+    )
+    if shape.depth == 1:
+        answer += Answer(points=_points(shape.connections, rate, p50_ms, p99_ms))
     return answer
 
 
 def _points(clients: int, rate: float, p50_ms: float, p99_ms: float) -> tuple[Point, ...]:
     return (
-        Point("acknowledged/s over clients", "task.create/s", clients, rate),
+        Point("acknowledged task.create/s over clients", "Perdure", clients, rate),
         Point("latency over clients, ms", "median", clients, p50_ms),
         Point("latency over clients, ms", "p99", clients, p99_ms),
     )

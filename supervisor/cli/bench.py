@@ -1,5 +1,7 @@
 """`perdure bench`: how fast, beside the systems that one would take instead."""
 
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,8 +56,8 @@ def bench(
     Measure how fast it is, beside the systems that one would take instead.
 
     Starts a Perdure and the peers that are installed in a temporary directory, measures them in turns on the same
-    disk, and tells each goal with its figure and its ratio. Take a machine that does nothing else. Ends with 1 only
-    when --verify misses something.
+    disk, and tells each goal with its figure and its ratio. Take a machine that does nothing else, and a quarter of an
+    hour. Ends with 1 only when a question came to no end, or --verify misses something.
     """
     from supervisor.bench.questions import asked
 
@@ -63,47 +65,46 @@ def bench(
         raise CommandFailed("nothing of that is drawn", f"ask {' or '.join(sorted(DRAWN))} as well", Exit.USAGE)
     _disk(place)
     with tempfile.TemporaryDirectory(prefix="perdure-bench-", dir=place.resolve()) as folder:
-        try:
-            report = asked(_setting(invocation, Path(folder), quick=quick, verify=verify), only or NAMES)
-        except (RuntimeError, OSError) as error:
-            raise CommandFailed(
-                f"the measurement came to no end: {error}", "again, or one question at a time with --only", Exit.FAILED
-            ) from error
+        report = asked(_setting(Path(folder), quick=quick, verify=verify), only or NAMES)
+        _told("removing what was made")
+    _told("")
     if invocation.as_json:
         invocation.screen.json(report.as_json())
     else:
         _show(invocation, report)
     if plot is not None:
         _draw(plot, report)
-    return Exit.FAILED if report.missing else Exit.FINE
+    for name, why in report.failed.items():
+        sys.stderr.write(f"perdure: {name} came to no end: {why}; try it again with --only {name}\n")
+    return Exit.FAILED if report.missing or report.failed else Exit.FINE
 
 
 def _disk(place: Path) -> None:
     """Refuse a file system that lives in memory."""
-    import psutil
+    from supervisor.bench.machine import file_system
 
-    where = place.resolve()
-    mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
-    kind = next((mounts[above] for above in (where, *where.parents) if above in mounts), "")
+    kind = file_system(place)
     if kind in WITHOUT_A_DISK:
         raise CommandFailed(
-            f"{where} is in memory ({kind}), where nothing is ever synced",
+            f"{place.resolve()} is in memory ({kind}), where nothing is ever synced",
             "name a folder on a disk with --in",
             Exit.USAGE,
         )
 
 
-def _setting(invocation: Invocation, folder: Path, *, quick: bool, verify: bool) -> "Setting":
+def _setting(folder: Path, *, quick: bool, verify: bool) -> "Setting":
     from supervisor.bench.setting import QUICK, WHOLE, Setting
     from supervisor.cli.commands import TABLE
 
-    shows = invocation.screen.is_terminal and not invocation.as_json
+    return Setting(folder, QUICK if quick else WHOLE, commands=tuple(TABLE), verify=verify, say=_told)
 
-    def say(text: str) -> None:
-        if shows:
-            invocation.screen.write(f"\r\x1b[K{text}")
 
-    return Setting(folder, QUICK if quick else WHOLE, commands=tuple(TABLE), verify=verify, say=say)
+def _told(text: str) -> None:
+    """Tell what is being done, on standard error: results may go into a file meanwhile. Nothing in a pipe."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\x1b[K{text[:width]}")
+        sys.stderr.flush()
 
 
 def _draw(plot: Path, report: "Report") -> None:
@@ -121,24 +122,24 @@ def _draw(plot: Path, report: "Report") -> None:
 
 def _show(invocation: Invocation, report: "Report") -> None:
     screen = invocation.screen
-    if screen.is_terminal:
-        screen.write("\r\x1b[K")
     machine = report.machine
     screen.say(
-        f"{machine['at']}, {machine['cores']} cores, load {machine['load']} before, {machine['system']},"
-        f" Python {machine['python']}"
+        f"{machine['at']}, {machine['cores']} cores ({machine['processor'] or 'unknown'}), load {machine['load']}"
+        f" before, {machine['file_system'] or 'unknown file system'}, {machine['system']}, Python {machine['python']}"
     )
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    screen.say(f"{versions}; load generator in {machine['load_generator']}; it took {machine['took_s']} s")
     if report.quick:
         screen.say("quick: it shows that it works; the figures are those of moments, so no goal is judged")
     if machine["load"] > machine["cores"] * BUSY_SHARE:
         screen.say("the machine was busy with something else: the figures tell little", WARNING)
     screen.say()
     right = Column("", right=True)
-    columns = (Column("goal"), right._replace(name="figure"), Column("ratio"), Column("wanted"), Column("verdict"))
+    figure = (right._replace(name="figure"), Column("ratio"), Column("rounds"))
     screen.show(
-        Table(columns, [_goal_row(row) for row in report.goals]),
+        Table((Column("goal"), *figure, Column("wanted"), Column("verdict")), [_goal_row(row) for row in report.goals]),
         Table(
-            (Column("besides"), right._replace(name="figure"), Column("ratio"), Column("note")),
+            (Column("besides"), *figure, Column("note")),
             [(Cell(figure.what), *_cells(figure), Cell(figure.note, FAINT)) for figure in report.others],
             title=" ",
         ),
@@ -153,15 +154,16 @@ def _show(invocation: Invocation, report: "Report") -> None:
 
 def _goal_row(row: "Judged") -> tuple[Cell, ...]:
     style = {"not reached": BAD, "reached": GOOD, "reached (stretch)": GOOD}.get(row.verdict.value, FAINT)
-    figure = (Cell("-"), Cell("")) if row.figure is None else _cells(row.figure)
+    figure = (Cell("-"), Cell(""), Cell("")) if row.figure is None else _cells(row.figure)
     return (Cell(f"{row.goal.name}: {row.goal.what}"), *figure, Cell(row.goal.bound), Cell(row.verdict.value, style))
 
 
-def _cells(figure: "Figure") -> tuple[Cell, Cell]:
-    """Figure and ratio."""
+def _cells(figure: "Figure") -> tuple[Cell, Cell, Cell]:
+    """Figure, ratio, and how far the rounds lie apart: in their ratios where there are some."""
     value = "-" if figure.value is None else f"{_number(figure.value)} {figure.unit}"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f} × {figure.peer}"
-    return Cell(value, PLAIN), Cell(ratio)
+    spread = "" if figure.spread is None else "-".join(map(_number, figure.spread))
+    return Cell(value, PLAIN), Cell(ratio), Cell(spread, FAINT)
 
 
 def _number(value: float) -> str:

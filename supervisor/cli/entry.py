@@ -6,7 +6,6 @@ Click's own error output is not used: its messages have a form of their own and 
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -38,6 +37,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _reader_gone()
     except Exception as error:  # noqa: BLE001  the last place where anything can be told
         if invocation.debug:
+            import traceback
+
             traceback.print_exc()
         line, exit_code = told(error)
         sys.stderr.write(line + "\n")

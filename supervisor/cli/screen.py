@@ -6,7 +6,6 @@ cut at the cells of characters and not in their middle. In a pipe nothing is cut
 searched for is found; `rich` is not even imported then. The plain form is made here.
 """
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -65,6 +64,8 @@ class Screen:
 
     def json(self, value: Any, *, one_line: bool = False) -> None:
         """Write a JSON value, indented for people unless it is one of a stream of them."""
+        import json
+
         self._out.write(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2) + "\n")
         self._out.flush()
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from supervisor.foreign.members import text_of
+from supervisor.foreign.content import text_of
 
 ROLES: Final = frozenset({"user", "assistant", "system", "tool"})
 

@@ -20,8 +20,9 @@ from attrs import define, field
 from actors.model.errors import InvalidParams
 from actors.model.ids import session_id
 from actors.model.preview import LINEAGE_PREFIX_UUIDS, fingerprints_of, sanitised
+from supervisor.foreign.content import text_of
 from supervisor.foreign.lines import files_below, read_lines
-from supervisor.foreign.members import message_of, stamp, text_of, title_of, usable_id
+from supervisor.foreign.members import message_of, stamp, title_of, usable_id
 from supervisor.foreign.values import File, Found, Line, Message, Note, SessionFound, Skipped
 
 SAID: Final = frozenset({"user", "assistant", "system"})

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from actors.model.preview import LINEAGE_PREFIX_UUIDS, fingerprints_of, sanitised
+from supervisor.foreign.content import text_of
 from supervisor.foreign.git_context import git_context
-from supervisor.foreign.members import text_of
 
 PART_BYTES: Final = 256 << 10
 """Of the transcript's beginning, and of its end."""

@@ -16,8 +16,9 @@ from typing import Any, Final
 from attrs import define, field
 
 from actors.model.preview import fingerprints_of, sanitised
+from supervisor.foreign.content import text_of
 from supervisor.foreign.lines import files_below, read_lines
-from supervisor.foreign.members import message_of, stamp, text_of, title_of, usable_id
+from supervisor.foreign.members import message_of, stamp, title_of, usable_id
 from supervisor.foreign.values import File, Found, Line, Message, SessionFound, Skipped
 
 _KINDS: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})

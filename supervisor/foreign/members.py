@@ -1,4 +1,4 @@
-"""Members of rows out of what strangers wrote: a title that is one, a time that is one, a text from parts."""
+"""Members of rows out of what strangers wrote: a title that is one, a time that is one, an id that is one."""
 
 from __future__ import annotations
 
@@ -34,16 +34,6 @@ def stamp(value: Any) -> str | None:
         return normal(value)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
-
-
-def text_of(content: Any) -> str:
-    """Return what a message's content says: a text, or the texts of its parts; empty for what says nothing."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = [part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, str | dict)]
-    return "\n".join(part for part in parts if isinstance(part, str) and part)
 
 
 def message_of(file: File, line: int | None, body: dict[str, Any], size_bytes: int | None = None) -> Message:

@@ -40,7 +40,8 @@ from supervisor.runtime.agents_link import AgentsLink
 from supervisor.runtime.alerts.watch import AlertWatch
 from supervisor.runtime.services.supervisors import PLACE, Services
 from supervisor.tree.context import ChildContext
-from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
+from supervisor.tree.rules import Strategy
+from supervisor.tree.spec import ChildSpec, SupervisorSpec
 
 DOMAIN: Final = ("tasks", "sessions", "runs", "events", "reports", "autosave")
 """In the order of their start."""

@@ -3,7 +3,8 @@ Supervision in Erlang/OTP's terms, for anything that is an async function: an ac
 
 One supervisor, from the pure middle outwards::
 
-      spec, policy, states     what is wanted, as frozen values and tables          (pure)
+      spec, rules,             what is wanted, as frozen values and tables          (pure)
+      policy, states
                  |
               roster           every decision: who stops, who starts, who gives up  (pure, told the time)
                  |

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from supervisor.tree.spec import ExitKind
+from supervisor.tree.rules import ExitKind
 
 
 class Condemned(Exception):

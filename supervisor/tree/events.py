@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from supervisor.tree.report import CrashReport
-from supervisor.tree.spec import ExitKind
+from supervisor.tree.rules import ExitKind
 
 
 @frozen(kw_only=True)

@@ -19,7 +19,7 @@ from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import Shutdown
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.report import CrashReport, Exit, leaves, message_of, separate, stacks_of, traceback_of, utc_stamp
-from supervisor.tree.spec import ExitKind
+from supervisor.tree.rules import ExitKind
 
 if TYPE_CHECKING:
     from supervisor.tree.slot import Slot

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import trio
 from attrs import frozen
 
-from supervisor.tree.spec import ExitKind
+from supervisor.tree.rules import ExitKind
 
 MESSAGE_CHARS_MAX = 2_000
 TRACEBACK_CHARS_MAX = 16_000

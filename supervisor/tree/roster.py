@@ -25,8 +25,9 @@ from supervisor.tree.errors import GaveUp, IntensityExceeded, StartFailed
 from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent
 from supervisor.tree.patience import Patience
 from supervisor.tree.report import Exit, message_of
+from supervisor.tree.rules import AFFECTED, FATES, ExitKind, Fate, Restart, Strategy
 from supervisor.tree.slot import Slot
-from supervisor.tree.spec import AFFECTED, FATES, ExitKind, Fate, Restart, Strategy, SupervisorSpec
+from supervisor.tree.spec import SupervisorSpec
 from supervisor.tree.states import ChildState
 
 

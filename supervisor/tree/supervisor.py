@@ -22,8 +22,9 @@ from supervisor.tree.chaos import Harm, inflict
 from supervisor.tree.crew import Crew
 from supervisor.tree.errors import ChildDown, NotRestartable, UnknownChild
 from supervisor.tree.hooks import Hooks
+from supervisor.tree.rules import Restart
 from supervisor.tree.slot import Slot
-from supervisor.tree.spec import Restart, SupervisorSpec, refuse_bad
+from supervisor.tree.spec import SupervisorSpec, refuse_bad
 from supervisor.tree.states import ChildState
 from supervisor.tree.view import ChildView, view_of_crew
 

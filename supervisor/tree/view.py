@@ -9,8 +9,8 @@ from attrs import frozen
 from supervisor.tree.crew import Crew
 from supervisor.tree.report import CrashReport
 from supervisor.tree.roster import Phase
+from supervisor.tree.rules import ChildKind
 from supervisor.tree.slot import Slot
-from supervisor.tree.spec import ChildKind
 from supervisor.tree.states import ChildState
 
 _STATES = {

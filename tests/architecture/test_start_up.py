@@ -26,6 +26,8 @@ ROWS = (
     Row("supervisor.config.loading", SLOW),
     Row("supervisor.client", SLOW),
     Row("supervisor.cli", SLOW),
+    Row("supervisor.cli.entry", ("attrs", "msgspec", "orjson", "json", "traceback", *SLOW)),
+    Row("supervisor.foreign.claude_hook", ("attrs", "msgspec", "orjson", "uuid_utils", *SLOW)),
     Row("actors.model", SLOW),
     Row("actors.storage", SLOW),
 )

@@ -29,7 +29,8 @@ from supervisor.tree.errors import GaveUp, IntensityExceeded, TreeError
 from supervisor.tree.events import ChildExited, ChildRestarting, Escalated, TreeEvent
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.policy import Backoff, Intensity
-from supervisor.tree.spec import ChildSpec, Restart, SupervisorSpec
+from supervisor.tree.rules import Restart
+from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.states import ChildState
 from supervisor.tree.supervisor import Supervisor
 from supervisor.tree.view import ChildView

@@ -1,16 +1,23 @@
-"""supervisor/bench/generator.py, load.py, echo.py: the load generator in its own process, against real sockets."""
+"""supervisor/bench/generator.py, load.py, load.c, echo.py, echo.c: in processes of their own, on real sockets.
+
+Each test of what they do is made of both kinds, in C and in Python.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from supervisor.bench.generator import Shape, is_limit, limit_rate, load, order_of
-from supervisor.bench.load import PROTOCOLS, Order
+from supervisor.bench import programs
+from supervisor.bench.generator import Shape, is_limit, limit, load, order_of
+from supervisor.bench.load import Order
 
 Answer = Callable[[bytes], bytes]
 
@@ -45,6 +52,21 @@ class LineServer:
 
 
 Serve = Callable[[Answer, int], LineServer]
+
+
+@pytest.fixture(params=["C", "Python"])
+def language(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Each test is made of both kinds."""
+    if request.param == "Python":
+        yield request.param
+        return
+    with programs.best_programs(tmp_path) as used:
+        if used.language != "C":
+            pytest.skip("there is no compiler")
+        yield request.param
+
+
+pytestmark = pytest.mark.usefixtures("language")
 
 
 @pytest.fixture
@@ -96,16 +118,38 @@ def test_a_server_that_hangs_up_ends_the_run(serve: Serve, path: str) -> None:
         load(exactly(path, 5))
 
 
+def test_an_error_whose_mark_is_cut_in_two_is_counted(path: str) -> None:
+    reply = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32000}}\n'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen(1)
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client, client.makefile("rb") as read:
+                read.readline()
+                client.sendall(reply[:36])
+                # Only what was taken from the socket can be cut: the rest goes when nothing waits there any more.
+                while fcntl.ioctl(client, termios.TIOCOUTQ, b"\0" * 4) != b"\0" * 4:
+                    time.sleep(0.001)
+                client.sendall(reply[36:])
+                read.readline()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(RuntimeError, match="1 of 1 requests were answered with an error"):
+                load(exactly(path, 1))
+        finally:
+            thread.join(30)
+
+
 def test_its_own_limit_is_what_it_reaches_against_a_server_that_only_answers() -> None:
-    assert limit_rate(Shape(4, 2), 0.1) > 0
+    reached = limit(Shape(4, 2), 0.1)
+    assert reached.rate > 0
+    assert 0 < reached.cpu_us < 1e6
 
 
 @pytest.mark.parametrize(("rate", "limited"), [(79.0, False), (81.0, True)])
 def test_a_rate_close_to_its_own_limit_is_not_believed(rate: float, limited: bool) -> None:
     assert is_limit(rate, 100.0) is limited
-
-
-def test_the_frames_of_redis_say_the_lengths_of_their_parts() -> None:
-    frame = PROTOCOLS["redis"][0]("r", 3)(12)
-    assert frame.startswith(b"*3\r\n$3\r\nSET\r\n$13\r\nr-3-000000012\r\n$300\r\nx")
-    assert frame.endswith(b"x\r\n")

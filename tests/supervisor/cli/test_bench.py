@@ -12,17 +12,31 @@ from typing import Any
 import attrs
 import pytest
 
-from supervisor.bench.figures import Figure
-from supervisor.bench.goals import judged
-from supervisor.bench.questions import QUESTIONS, Report
+from supervisor.bench.figures import Answer, Figure, compared, taken
+from supervisor.bench.goals import GOALS, Verdict, judged
+from supervisor.bench.questions import QUESTIONS, Question, Report, asked
+from supervisor.bench.setting import WHOLE, Setting
 from supervisor.cli import bench
 from supervisor.cli.faults import CommandFailed
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.screen import Screen
 
-MACHINE = {"at": "2026-11-21", "cores": 2, "load": 0.1, "system": "Linux", "python": "3.11"}
+MACHINE = {
+    "at": "2026-11-21",
+    "cores": 2,
+    "processor": "some processor",
+    "load": 0.1,
+    "file_system": "ext4",
+    "system": "Linux",
+    "python": "3.11",
+    "versions": {"Perdure": "0.1.0", "SQLite": "3.40"},
+    "load_generator": "C",
+    "took_s": 60,
+}
 REPORT = Report(
-    goals=tuple(judged([Figure("single", 2000.0, "/s", ratio=0.3, peer="raw")], ["throughput"])),
+    goals=tuple(
+        judged([compared(taken("single", [1000.0, 2000.0, 2500.0], "/s"), [5000.0] * 3, "raw")], ["throughput"])
+    ),
     others=(Figure("Redis", None, "/s", "Redis, 16 × 32", note="Redis is not installed"),),
     points=(),
     machine=MACHINE,
@@ -30,6 +44,8 @@ REPORT = Report(
     verified=10,
     missing=("b1-0-3",),
 )
+ORDINARY = ("growth", "session")
+"""The quick looks that take few seconds, and are not taken elsewhere."""
 
 
 def shown(report: Report) -> str:
@@ -51,17 +67,54 @@ def test_a_quick_measurement_finds_everything_acknowledged_and_draws_it(tmp_path
     told: dict[str, Any] = json.loads(ended.stdout)
     assert told["verified"] > 0
     assert told["missing"] == []
-    assert [figure["name"] for figure in told["figures"]] == ["latency 1 × 1", "latency 8 × 1", "latency 16 × 32"]
+    assert {figure["name"] for figure in told["figures"]} >= {"latency 1 × 1", "latency 8 × 1", "latency 16 × 32"}
+    assert told["machine"]["file_system"]
     assert "<polyline" in (tmp_path / "drawn.svg").read_text()
     assert [entry.name for entry in tmp_path.iterdir()] == ["drawn.svg"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ORDINARY else pytest.mark.long) for name in QUESTIONS]
+)
+def test_a_quick_look_measures_each_goal_of_each_question(name: str, tmp_path: Path) -> None:
+    ended = measured("--only", name, "--json")
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
+    assert [row["name"] for row in told["goals"]] == [goal.name for goal in GOALS if goal.question == name]
+    for row in told["goals"]:
+        assert row["verdict"] == "not judged"
+        assert row["figure"]["value"] is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_question_that_fails_does_not_take_the_others_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_setting: Setting) -> Answer:
+        raise RuntimeError("the disk is gone")
+
+    def fine(setting: Setting) -> Answer:
+        setting.say("measuring")
+        return Answer((Figure("status", 90.0, "ms"),))
+
+    monkeypatch.setitem(QUESTIONS, "memory", Question(broken, 60))
+    monkeypatch.setitem(QUESTIONS, "startup", Question(fine, 120))
+    said: list[str] = []
+    report = asked(Setting(tmp_path, WHOLE, say=said.append), ["startup", "memory"])
+    assert report.failed == {"memory": "the disk is gone"}
+    assert {row.goal.name: row.verdict for row in report.goals} == {
+        "task-memory": Verdict.UNMEASURED,
+        "idle-memory": Verdict.UNMEASURED,
+        "status": Verdict.REACHED,
+    }
+    assert said == ["2/2 startup: measuring, about 2 min"]
 
 
 def test_each_goal_of_what_was_asked_has_a_row_and_a_verdict() -> None:
     lines = shown(REPORT).splitlines()
     (single,) = (line for line in lines if line.startswith("single:"))
     assert "2,000 /s" in single
-    assert "0.30 × raw" in single
-    assert single.endswith("not reached")
+    assert "0.40 × raw" in single
+    assert "0.2-0.5" in single
+    assert single.endswith(" reached")
     assert sum(line.endswith("not measured") for line in lines) == 2
     assert any("Redis is not installed" in line for line in lines)
 

@@ -10,7 +10,8 @@ from actors.messages.tasks import TaskCreate
 from supervisor.config.schema import Config
 from supervisor.runtime.actor_tree import DOMAIN
 from supervisor.runtime.settings import gateway_limits, rules, storage_settings, writer_settings
-from supervisor.tree.spec import ChildSpec, Strategy, SupervisorSpec
+from supervisor.tree.rules import Strategy
+from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.wire.methods import METHODS
 from tests.kit.runtimes import PATHS, config_of, running_runtime
 

@@ -8,7 +8,7 @@ from actors.kernel.mailbox import DeadLetter, Mailbox
 from actors.kernel.ref import Ask
 from supervisor.runtime.tree_rows import crash_as_json, tree_rows
 from supervisor.tree.report import CrashReport
-from supervisor.tree.spec import ChildKind
+from supervisor.tree.rules import ChildKind
 from supervisor.tree.states import ChildState
 from supervisor.tree.view import ChildView
 

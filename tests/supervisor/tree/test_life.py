@@ -11,7 +11,8 @@ from supervisor.tree.errors import Shutdown
 from supervisor.tree.events import ChildExited, TreeEvent
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.report import MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, CrashReport
-from supervisor.tree.spec import ChildSpec, ExitKind, Restart
+from supervisor.tree.rules import ExitKind, Restart
+from supervisor.tree.spec import ChildSpec
 from supervisor.tree.supervisor import Supervisor
 from tests.supervisor.tree.cast import Act, Cast, in_virtual_time, quiet, running, tree
 

@@ -7,7 +7,7 @@ from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import IntensityExceeded, StartFailed
 from supervisor.tree.events import ChildReady, ChildRestarting, Escalated, SupervisorStopped
 from supervisor.tree.policy import Intensity
-from supervisor.tree.spec import ChildKind, Strategy
+from supervisor.tree.rules import ChildKind, Strategy
 from supervisor.tree.states import ChildState
 from supervisor.tree.supervisor import Supervisor
 from tests.supervisor.tree.cast import Cast, in_virtual_time, quiet, running, tree

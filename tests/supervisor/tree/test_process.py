@@ -17,7 +17,8 @@ from supervisor.tree.errors import IntensityExceeded, StartFailed
 from supervisor.tree.events import ChildExited, ChildReady
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.process import ProcessDied, ProcessSpec, process_child, ready_at_once, run_process
-from supervisor.tree.spec import ChildSpec, ExitKind, Restart
+from supervisor.tree.rules import ExitKind, Restart
+from supervisor.tree.spec import ChildSpec
 from supervisor.tree.states import ChildState
 from supervisor.tree.supervisor import Supervisor
 from tests.supervisor.tree.cast import Show, running, tree

@@ -16,8 +16,9 @@ from supervisor.tree.events import TreeEvent
 from supervisor.tree.policy import Backoff, Intensity
 from supervisor.tree.report import Exit
 from supervisor.tree.roster import Hands, Phase, Roster
+from supervisor.tree.rules import ExitKind, Restart, Strategy
 from supervisor.tree.slot import History, Slot
-from supervisor.tree.spec import ChildSpec, ExitKind, Restart, Strategy, SupervisorSpec
+from supervisor.tree.spec import ChildSpec, SupervisorSpec
 from supervisor.tree.states import ChildState, IllegalTransition
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from supervisor.tree.context import ChildContext
 from supervisor.tree.policy import Backoff, Intensity
-from supervisor.tree.spec import AFFECTED, FATES, BadSpec, ChildSpec, ExitKind, Fate, Restart, Strategy, SupervisorSpec
+from supervisor.tree.rules import AFFECTED, FATES, ExitKind, Fate, Restart, Strategy
+from supervisor.tree.spec import BadSpec, ChildSpec, SupervisorSpec
 from supervisor.tree.supervisor import Supervisor
 
 

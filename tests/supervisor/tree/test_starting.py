@@ -8,7 +8,7 @@ import trio
 from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import NotSupervising, StartFailed
 from supervisor.tree.events import ChildReady
-from supervisor.tree.spec import Restart
+from supervisor.tree.rules import Restart
 from supervisor.tree.states import ChildState
 from supervisor.tree.supervisor import Supervisor
 from tests.supervisor.tree.cast import Cast, in_virtual_time, quiet, running, tree

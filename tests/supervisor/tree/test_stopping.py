@@ -9,7 +9,7 @@ from supervisor.tree.context import ChildContext
 from supervisor.tree.events import ChildExited, ChildRestarting, ChildStuck, SupervisorStopped, TreeEvent
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.policy import Backoff
-from supervisor.tree.spec import ExitKind, Strategy
+from supervisor.tree.rules import ExitKind, Strategy
 from supervisor.tree.states import ChildState
 from supervisor.tree.supervisor import Supervisor
 from tests.supervisor.tree.cast import Cast, in_virtual_time, quiet, running, tree

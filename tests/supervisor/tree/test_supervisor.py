@@ -9,7 +9,7 @@ from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import ChildDown, NotRestartable, NotSupervising, UnknownChild
 from supervisor.tree.events import ChildExited, ChildRestarting
 from supervisor.tree.policy import Backoff, Intensity
-from supervisor.tree.spec import ExitKind, Restart, Strategy
+from supervisor.tree.rules import ExitKind, Restart, Strategy
 from supervisor.tree.states import ChildState
 from supervisor.tree.supervisor import Supervisor
 from tests.supervisor.tree.cast import Cast, in_virtual_time, quiet, running, tree

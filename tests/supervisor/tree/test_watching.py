@@ -5,7 +5,7 @@ from trio.testing import MockClock
 
 from supervisor.tree.context import ChildContext
 from supervisor.tree.events import ChildExited, ChildRestarting
-from supervisor.tree.spec import ExitKind
+from supervisor.tree.rules import ExitKind
 from supervisor.tree.states import ChildState
 from tests.supervisor.tree.cast import Cast, in_virtual_time, running, tree
 

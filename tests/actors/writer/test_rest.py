@@ -1,0 +1,39 @@
+"""How long the background thread rests: never where files keep up, most of the time where commands are faster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actors.messages.tasks import TaskCreate
+from actors.writer.rest import REST_PER_WORK, WAITING_MAX, rest_s
+from tests.kit.runtimes import running_runtime
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "waiting", "rests"),
+    [
+        (0, 256, 0, False),
+        (256, 256, 10, False),
+        (257, 256, 10, True),
+        (5000, 256, WAITING_MAX, True),
+        (5000, 256, WAITING_MAX + 1, False),
+    ],
+)
+def test_it_rests_while_commands_come_faster_than_files_are_written_and_not_too_many_wait(
+    lines: int, files: int, waiting: int, *, rests: bool
+) -> None:
+    assert rest_s(0.05, lines=lines, files=files, waiting=waiting) == (0.05 * REST_PER_WORK if rests else 0.0)
+
+
+async def test_files_that_rested_are_all_written_once_the_commands_have_ended(tmp_path: Path) -> None:
+    async with running_runtime(tmp_path) as running:
+        gate = running.disk.gate("create", where="tasks/")
+        await running.ask(TaskCreate(description="x", id="first"))
+        await running.until(lambda: gate.reached)
+        for number in range(300):  # more lines than the portion of one file: after it the thread rests
+            await running.ask(TaskCreate(description="x", id=f"t{number}"))
+        gate.open()
+        await running.until(lambda: running.assembly.ledger.files_backlog == 0)
+        assert len(list((running.root / "tasks").iterdir())) == 301
