@@ -8,7 +8,7 @@ from functools import partial
 import attrs
 
 from supervisor.bench import peers
-from supervisor.bench.figures import Answer, compared, taken
+from supervisor.bench.figures import Answer, Figure, compared, taken
 from supervisor.bench.setting import Setting
 from supervisor.bench.subject import Line, measured
 
