@@ -22,6 +22,8 @@ SINGLE: Final = Shape(1, 1)
 CLIENTS: Final = Shape(64, 1)
 PIPELINED: Final = Shape(16, 32)
 
+RATES: Final = "acknowledged task.create/s over clients"
+
 Measure = Callable[[float], float]
 """Takes seconds, gives a rate."""
 
@@ -68,7 +70,17 @@ def throughput(setting: Setting) -> Answer:
     figures += [taken(name, rounds, "/s", name) for name, rounds in rates.items()]
     figures += [Figure(name, None, "/s", name, note=why) for name, why in absent.items()]
     figures += [_limit(contest, limits[contest.goal]) for contest in CONTESTS]
-    return Answer(tuple(figures))
+    return Answer(tuple(figures), _peer_points(rates))
+
+
+def _peer_points(rates: dict[str, list[float]]) -> tuple[Point, ...]:
+    """PostgreSQL in the picture of the rates over the number of clients."""
+    numbers = {"PostgreSQL, one client": SINGLE.connections, "PostgreSQL, 64 clients": CLIENTS.connections}
+    return tuple(
+        Point(RATES, "PostgreSQL's inserts/s", clients, statistics.median(rates[name]))
+        for name, clients in numbers.items()
+        if name in rates
+    )
 
 
 def _measure(
@@ -191,7 +203,7 @@ def _told(shape: Shape, outcomes: Sequence[Outcome], most: float) -> Answer:
 
 def _points(clients: int, rate: float, p50_ms: float, p99_ms: float) -> tuple[Point, ...]:
     return (
-        Point("acknowledged task.create/s over clients", "Perdure", clients, rate),
+        Point(RATES, "Perdure", clients, rate),
         Point("latency over clients, ms", "median", clients, p50_ms),
         Point("latency over clients, ms", "p99", clients, p99_ms),
     )
