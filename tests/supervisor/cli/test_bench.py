@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import attrs
+import psutil
 import pytest
 
 from supervisor.bench.figures import Answer, Figure, compared, taken
@@ -84,6 +87,21 @@ def test_a_quick_look_measures_each_goal_of_each_question(name: str, tmp_path: P
     for row in told["goals"]:
         assert row["verdict"] == "not judged"
         assert row["figure"]["value"] is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ended_from_outside_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "supervisor", "bench", "--quick", "--only", "throughput"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as measuring:
+        deadline_s = time.monotonic() + 60
+        while not list(tmp_path.glob("perdure-bench-*/subject-*/coding-agent-state/journal")):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        started = psutil.Process(measuring.pid).children(recursive=True)
+        assert started
+        measuring.terminate()
+        assert measuring.wait(60) == 128 + signal.SIGTERM
+    assert psutil.wait_procs(started, timeout=30)[1] == []
     assert list(tmp_path.iterdir()) == []
 
 
