@@ -92,7 +92,7 @@ class Setting:
         with measured(self.folder) as subject:
             with subject.line() as line:
                 line.create(MODEL)
-            subject.settle()
+            subject.wait_for_files(MODEL)
             subject.stage.stop()
             state_path = subject.stage.state_path
         multiply(state_path, tasks, lambda done: self.say(f"making a directory: {done:,} of {tasks:,} tasks"))
