@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -22,7 +23,7 @@ from actors.model.errors import NotFound, StorageFailed
 from actors.model.searched import Searched, Unfinished
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
 from actors.storage.behind import Behind, SessionWork
-from actors.storage.contract import MessagesPage, WrittenBehind
+from actors.storage.contract import DamagedSession, MessagesPage, WrittenBehind
 from actors.storage.files import Disk
 from actors.storage.json_record import parsed
 from actors.storage.layout import Layout
@@ -62,6 +63,8 @@ class BehindFiles:
         self._run_logs = RunLogs(layout, self._files)
         self._index_rows: dict[str, bytes] = {}
         self._is_index_stale = False
+        self._damaged: deque[DamagedSession] = deque()
+        self._known_damage: dict[str, DamagedSession] = {}
         self._written_seq = 0
         self.durable_seq = 0
         """Up to which line all files are durable."""
@@ -104,11 +107,22 @@ class BehindFiles:
                 self._write_index()
             return written_seq
 
-    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
-        """Return messages with an index above `after`."""
+    def read_messages(self, session_id: str, after: int, limit: int, count: int) -> MessagesPage:
+        """Return messages with an index above `after`, and which of `count` the page should hold and does not."""
         with self._opened():
             page = self.sessions.read(session_id, after, limit, PAGE_BYTES_MAX)
-        return MessagesPage(messages=page.messages, next=page.next)
+            until = count if page.next is None else page.next
+            missing = self.sessions.missing(session_id, after, until)
+            self._note_damage(session_id, count)
+        return MessagesPage(messages=page.messages, next=page.next, missing=missing)
+
+    def take_damaged(self) -> Sequence[DamagedSession]:
+        """Return what was found damaged since the last call. For any thread."""
+        found = []
+        with contextlib.suppress(IndexError):
+            while True:
+                found.append(self._damaged.popleft())
+        return found
 
     def search_messages(self, text: str, daemon_id: str) -> Searched | Unfinished:
         """Return the sessions with a message that says it, or do a slice of the work before that."""
@@ -192,10 +206,18 @@ class BehindFiles:
             self.sessions.append(session_id, work.header, [*meta, *messages])
         else:  # a line that counts messages comes after them, so that it is never ahead of the file
             self.sessions.append(session_id, None, [*messages, *meta])
+        self._note_damage(session_id, self.sessions.last_index(session_id))
         held = self.sessions.held(session_id)
         if held is not None:
             self._index_rows[session_id] = held[1]
             self._is_index_stale = True
+
+    def _note_damage(self, session_id: str, count: int) -> None:
+        """Keep it for whoever tells that a session's file has lost messages; the same loss once."""
+        damaged = DamagedSession(session_id=session_id, missing=self.sessions.missing(session_id, 0, count))
+        if damaged.missing and self._known_damage.get(session_id) != damaged:
+            self._known_damage[session_id] = damaged
+            self._damaged.append(damaged)
 
     def _completed(self, session_id: str, work: SessionWork) -> SessionWork:
         """Put what changed into the row that the file holds; without one only a new file can begin with it."""

@@ -9,7 +9,6 @@ Lines that the base covers already are read too when files behind the journal di
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,6 +17,7 @@ from attrs import Factory, define
 
 from actors.model.errors import IncompatibleVersion
 from actors.model.facts import FACTS, Effect, Fact
+from actors.model.recent_lines import RecentLines
 from actors.model.state import Line, Tables, apply, rows_after
 from actors.model.tables import Row
 from actors.storage.behind import Behind
@@ -50,7 +50,7 @@ class Replay:
         self._disk = disk
         self._layout = layout
         self._report = report
-        self._newest: deque[Line] = deque(maxlen=lines_kept)
+        self._newest = RecentLines(lines_kept)
         self._refs: set[str] = set()
 
     def run(self, tables: Tables, files_seq: int, after_seq: int, *, is_doubtful: bool) -> Replayed:
@@ -106,9 +106,7 @@ class Replay:
             yield line
 
     def _remember(self, line: Line) -> None:
-        if self._newest and self._newest[-1].seq + 1 != line.seq:
-            self._newest.clear()
-        self._newest.append(line)
+        self._newest.add(line)
         if line.cmd.ref:
             self._refs.add(line.cmd.ref)
 

@@ -34,7 +34,15 @@ VERSION: Final = 1
 _FIRST: Final = "state.json"
 _LAST: Final = "journal"
 _LEFT_OUT: Final = frozenset(
-    {"perdure.lock", "writer.lock", "perdure.sock", "perdure.sock.path", "logs/perdure.log", "sessions/search.sqlite"}
+    {
+        "perdure.lock",
+        "writer.lock",
+        "perdure.sock",
+        "perdure.sock.path",
+        "logs/perdure.log",
+        "sessions/search.sqlite",
+        "sessions/search.sqlite-wal",
+    }
 )
 _TEMPORARY: Final = ".tmp-"
 _FILE_MODE: Final = 0o600

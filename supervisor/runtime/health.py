@@ -100,7 +100,7 @@ def _amiss(office: Office, disk: dict[str, Any], rows: list[dict[str, Any]]) -> 
     for row in rows:
         if row["state"] != "running":
             yield f"{row['path']} is {row['state']}"
-    yield from _given_up(office)
+    yield from _services_down(office)
     yield from _amiss_behind(office)
     if office.ledger.recovery.get("corrupted"):
         yield "the last recovery found damage: see the recovery report in runtime.status"
@@ -126,11 +126,15 @@ def _amiss_behind(office: Office) -> Iterator[str]:
         yield f"{ledger.files_backlog} files lag behind the journal"
 
 
-def _given_up(office: Office) -> Iterator[str]:
+def _services_down(office: Office) -> Iterator[str]:
+    """Services that are given up, and those that wait for another life: they may do that for ever, and serve nobody."""
     for row in office.ledger.tables.services.rows.values():
         service = decode_service(row.encoded)
+        problem = (service.last_error or {}).get("message")
         if service.status == "failed":
-            yield f"service {service.name} is given up: {(service.last_error or {}).get('message')}"
+            yield f"service {service.name} is given up: {problem}"
+        elif service.status == "backing_off" and service.wanted:
+            yield f"service {service.name} is down, started again {service.restarts} times so far: {problem}"
 
 
 def _status(mode: Mode, reasons: list[str]) -> str:

@@ -94,6 +94,7 @@ ROWS: Final = (
             *_in(KILLS, "killed_at_a_system_call_of_any_kind_it_keeps_what_was_acknowledged"),
             *_in(PROCESSES, "a_whole_perdure_of_which_a_process_is_killed_at_any_call_goes_on_or_starts_again"),
             "faults/test_interposed_offline.py",
+            "faults/test_search_kills.py",
         ),
         _in(KILLS, "killed_before_within_and_after_every_system_call_it_keeps_what_was_acknowledged"),
     ),

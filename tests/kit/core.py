@@ -27,8 +27,9 @@ from actors.hall import Hall
 from actors.kernel.actor import Behaviour, serve
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
-from actors.ledger import Ledger, RecentLines
+from actors.ledger import Ledger
 from actors.messages.request import Delivery, Done, Outcome, Request
+from actors.model.recent_lines import RecentLines
 from actors.model.stamps import posix_of, stamp_of
 from actors.model.state import Limits
 from actors.reports import Reports

@@ -90,6 +90,18 @@ def test_one_that_flaps_is_given_up_and_a_command_begins_anew(make: Any, tmp_pat
     assert whole.call("service.start", name="lost")["status"] == "failed"
 
 
+def test_health_tells_of_one_that_keeps_ending_as_long_as_it_is_down(make: Any, tmp_path: Path) -> None:
+    whole: Perdure = make(supervisor__backoff_max_s="600")
+    whole.environment["PERDURE_SUPERVISOR__BACKOFF_BASE_S"] = "600"
+    (tmp_path / "left").write_text("x" * 100)
+    configure(whole, {"flapping": server("recovers", tmp_path / "left", 4)})
+    whole.start()
+    until(whole, "flapping", lambda row: row["status"] == "backing_off" and row["restarts"] > 0, "waits for a life")
+    health = whole.call("runtime.health")
+    assert health["status"] == "degraded"
+    assert any("flapping is down, started again" in reason and "exit code 4" in reason for reason in health["reasons"])
+
+
 def test_one_that_does_not_hear_is_killed_after_its_grace_and_others_are_answered_meanwhile(make: Any) -> None:
     whole: Perdure = make()
     configure(whole, {"deaf": {**server("deaf"), "stop_grace_s": 1.0}})
