@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -77,6 +78,10 @@ class Setting:
             self.say("kill -9, and every acknowledged task looked for")
             self.missing |= subject.missing()
             self.verified += len(subject.acknowledged())
+
+    def calm(self) -> None:
+        """Let the disk finish what was left to it: nobody is to be measured with the work of the one before."""
+        os.sync()
 
     @contextlib.contextmanager
     def filled(self, tasks: int, environment: dict[str, str] | None = None) -> Iterator[Subject]:

@@ -197,14 +197,14 @@ class Subject:
         """Return the runtime's resident memory."""
         return int(psutil.Process(self.stage.runtime_pid()).memory_info().rss)
 
-    def wait_for_standby(self) -> None:
-        """Wait until a standby has its imports done and only waits. Raises RuntimeError."""
+    def wait_for_standby(self) -> int:
+        """Wait until a standby has its imports done and only waits; return its pid. Raises RuntimeError."""
         deadline_s = time.monotonic() + STANDBY_WITHIN_S
         with self.line() as line:
             while time.monotonic() < deadline_s:
-                pid = line.call("runtime.status")["pids"]["standby"]
+                pid: int | None = line.call("runtime.status")["pids"]["standby"]
                 if pid is not None and _is_quiet(pid):
-                    return
+                    return pid
                 time.sleep(POLL_S)
         raise RuntimeError("there is no standby")
 

@@ -87,12 +87,14 @@ def _measure(
     setting: Setting, theirs: dict[str, Measure], rates: dict[str, list[float]], name: str, where: str
 ) -> None:
     setting.say(f"{where}: {name}")
+    setting.calm()
     rates[name].append(theirs[name](setting.sizes.run_s))
 
 
 def _loaded(setting: Setting, shape: Shape, seconds: float) -> Outcome:
     """Load a new Perdure: every run begins alike, and none shares the disk with what an earlier one left to do."""
     with measured(setting.folder) as subject:
+        setting.calm()
         outcome = subject.load(shape, seconds)
         setting.check(subject)
         return outcome
@@ -153,8 +155,8 @@ def _limit(contest: _Contest, outcomes: Sequence[Outcome]) -> Figure:
         f"limit {contest.shape}",
         [outcome.rate for outcome in outcomes],
         "/s",
-        f"the load generator against an echo server, {contest.shape}",
-        note=f"in {programs().language}; {cpu_us:.2f} µs of processor time for each request",
+        f"load generator's limit, {contest.shape}",
+        note=f"against an echo server; in {programs().language}, {cpu_us:.2f} µs of processor time for each request",
     )
 
 
@@ -182,7 +184,7 @@ def latency(setting: Setting) -> Answer:
 
 
 def _told(shape: Shape, outcomes: Sequence[Outcome], most: float) -> Answer:
-    what = f"task.create, {shape}: median latency"
+    what = f"median latency, {shape}"
     if is_limit(max(outcome.rate for outcome in outcomes), most):
         return Answer((Figure(f"latency {shape}", None, "ms", what, note=_refusal(most)),))
     rate, p50_ms, p90_ms, p99_ms, max_ms = (
