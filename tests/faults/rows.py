@@ -346,11 +346,14 @@ ROWS: Final = (
     Row(
         27,
         "two roots",
+        (  # ten times each; in the long run fifty times
+            *_in(ROOT, "of_two_roots_started_together_exactly_one_wins_every_time"),
+            *_in("scenario/test_root.py", "of_two_that_start_together_exactly_one_wins"),
+        ),
         (
             *_in(ROOT, "of_two_roots_started_together_exactly_one_wins_every_time"),
             *_in("scenario/test_root.py", "of_two_that_start_together_exactly_one_wins"),
         ),
-        _in(ROOT, "of_two_roots_started_together_exactly_one_wins_every_time"),
     ),
     Row(
         28,
@@ -413,6 +416,8 @@ ROWS: Final = (
         33,
         "the clock back an hour, on ten years",
         (
+            "faults/test_clock_jumps.py",
+            "actors/kernel/test_clock.py",
             "actors/test_clock_watch.py",
             *_in(
                 "actors/test_tasks.py", "a_wall_clock_that_jumps_ends_no_lease", "a_clock_that_jumps_archives_no_task"
@@ -528,6 +533,7 @@ ROWS: Final = (
                 "the_socket_is_private_from_its_first_moment_and_removed_at_the_end",
             ),
             *_in(GATEWAY, "another_user_is_refused"),
+            "scenario/test_other_user.py",
         ),
     ),
     Row(
@@ -570,6 +576,18 @@ ROWS: Final = (
                 "any_msgpack_is_a_message_or_one_typed_error",
             ),
             *_in("supervisor/root/test_control.py", "anything_else_is_a_broken_channel_and_nothing_worse"),
+            # every file of a state directory, and of one of version 1: state, journal, archive, quarantine, marks, lock
+            "faults/test_spoiled_files.py",
+            *_in("actors/storage/test_segment_head.py", "any_content_is_a_head_or_none"),
+            *_in("actors/test_spool.py", "whatever_is_left_is_recorded_or_set_aside_and_nobody_crashes"),
+            *_in("actors/test_sessions.py", "whatever_the_archive_holds_of_a_session_nobody_crashes_over_it"),
+            # what other tools wrote, what hooks and people say, what comes back
+            "supervisor/foreign/test_fuzz.py",
+            *_in("supervisor/foreign/test_claude_hook.py", "whatever_a_hook_is_told_is_a_sighting_or_no_hook"),
+            "supervisor/config/test_fuzz.py",
+            *_in("supervisor/root/test_sink.py", "whatever_a_runtime_prints_is_shown_on_one_line"),
+            *_in("supervisor/root/test_conversation.py", "no_line_of_either_side_breaks_it"),
+            "supervisor/client/test_exchange.py",
         ),
         _in("supervisor/agents/test_nonsense.py", "a_runtime_that_says_anything_harms_nobody"),
     ),
