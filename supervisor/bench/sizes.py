@@ -28,6 +28,7 @@ def snapshot(setting: Setting) -> Answer:
     extras_ms, lasted_ms = [], []
     with setting.filled(tasks, UNSAVED) as subject, subject.line() as line, subject.line() as saver:
         create = _Creating(line, subject.name)
+        setting.calm()
         before = peers.durations_ms(create, setting.sizes.probes)
         for number in range(setting.sizes.rounds):
             setting.say(f"snapshot {number + 1} of {setting.sizes.rounds}, {tasks:,} tasks")
@@ -77,6 +78,7 @@ def session(setting: Setting) -> Answer:
         grown_bytes = subject.runtime_rss_bytes() - empty_bytes
         for number in range(setting.sizes.rounds):
             setting.say(f"appending, round {number + 1} of {setting.sizes.rounds}")
+            setting.calm()
             short = _session(line, f"short {number}")
             last: list[float] = []
             first_one: list[float] = []
