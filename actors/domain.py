@@ -25,7 +25,7 @@ from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from actors.messages.proposal import Expected, Forget, Proposal, Read, Settled
 from actors.messages.request import Done, Failed, Outcome, Request
-from actors.model.draft import Draft
+from actors.model.draft import Address, Draft
 from actors.model.errors import Conflict, Internal, PerdureError
 from actors.model.facts import Fact
 from actors.model.ids import new_id
@@ -214,6 +214,7 @@ class Domain:
         repeated = self._remembered(request)
         if repeated is not None:
             return self.answer(request, Done(handler.reply(self._draft, repeated.ids)))
+        self._draft.relied_on.clear()
         decision = handler.decide(self._draft, request.params, at)
         remembered = request.key is not None and bool(decision.ids)
         if not decision.facts and not remembered:
@@ -254,8 +255,9 @@ class Domain:
         )
 
     def _expected(self, facts: Sequence[Fact]) -> list[Expected]:
-        addresses = dict.fromkeys((fact.kind.table, fact.id) for fact in facts)
-        return [(table, row_id, self._draft.rev(table, row_id)) for table, row_id in addresses]
+        expects: dict[Address, int | str] = {**self._draft.relied_on}
+        expects |= {(fact.kind.table, fact.id): self._draft.rev(fact.kind.table, fact.id) for fact in facts}
+        return [(table, row_id, found) for (table, row_id), found in expects.items()]
 
 
 def _decide_own(draft: Draft, own: Own, at: At) -> Decision:

@@ -6,14 +6,14 @@ changes it, always between two checkpoints, so whoever reads sees whole lines.
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from typing import Any
 
 import attrs
 
+from actors.model.recent_lines import RecentLines
 from actors.model.room import Room
-from actors.model.state import Limits, Line, Tables
+from actors.model.state import Limits, Tables
 
 
 class Mode(Enum):
@@ -22,36 +22,6 @@ class Mode(Enum):
     RECOVERING = "recovering"
     OK = "ok"
     READ_ONLY = "read_only"
-
-
-class RecentLines:
-    """The newest lines without a gap, bounded by number; older ones are read from the journal."""
-
-    def __init__(self, kept: int) -> None:
-        self._lines: deque[Line] = deque(maxlen=kept)
-
-    @property
-    def first_seq(self) -> int | None:
-        """The oldest line's seq, None when there is none."""
-        return self._lines[0].seq if self._lines else None
-
-    def add(self, line: Line) -> None:
-        """Add the line that follows; a hole (lost lines) begins the memory anew."""
-        if self._lines and self._lines[-1].seq + 1 != line.seq:
-            self._lines.clear()
-        self._lines.append(line)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._lines.clear()
-
-    def since(self, seq: int) -> list[Line] | None:
-        """Return all lines from `seq` on; None when the oldest of them is not here any more."""
-        first = self.first_seq
-        if first is None or seq < first:
-            return None
-        skipped = seq - first
-        return [line for number, line in enumerate(self._lines) if number >= skipped]
 
 
 @attrs.frozen

@@ -1,5 +1,7 @@
 """Searching the messages of many sessions: making the cache, searches of several kinds, who waits meanwhile.
 
+Who waits: a command, which needs the journal's thread, and a page of messages, which needs that of the search.
+
 `.venv/bin/python bench/session_search.py [--sessions 10000] [--messages 10]`. Everything is measured on a real Perdure
 in a temporary directory, through its socket. The words of the messages are drawn from a fixed seed.
 """
@@ -12,6 +14,8 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,16 @@ from supervisor.client import Client
 from supervisor.trials.stage import Stage
 
 VOCABULARY = [f"word{number}" for number in range(5000)]
-SEARCHES = {"a rare word": "rarity77", "two words": "word1 word2", "a common word": "common", "nothing": "nowhere"}
+SEARCHES = {
+    "a rare word": "rarity77",
+    "two words": "word1 word2",
+    "a common word": "common",
+    "nothing": "nowhere",
+}
 TIMES = 20
+BROAD_TIMES = 5
+PAUSE_S = 0.002
+"""Between two calls of the others: they are there to wait, not to keep the machine busy."""
 
 
 def main() -> None:
@@ -61,28 +73,51 @@ def fill(client: Client, sessions: int, messages: int) -> None:
 
 
 def measure(stage: Stage, client: Client) -> None:
-    """Make the cache while somebody else works, then search."""
-    over = threading.Event()
-    waits_s: list[float] = []
-
-    def work() -> None:
-        with stage.client() as other:
-            while not over.is_set():
-                begun_s = time.monotonic()
-                other.call("task.create", description="meanwhile")
-                waits_s.append(time.monotonic() - begun_s)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    show("the first search, which makes the cache", search_s(client, "rarity77"))
-    over.set()
-    worker.join()
-    show("  a task.create meanwhile, median", statistics.median(waits_s))
-    show("  a task.create meanwhile, longest", max(waits_s))
+    """Make the cache while others work, then search."""
+    print("nobody searches")
+    with others_at_work(stage, client):
+        time.sleep(BROAD_TIMES)
+    with others_at_work(stage, client):
+        show("the first search, which makes the cache", search_s(client, "rarity77"))
+    with others_at_work(stage, client):
+        for _ in range(BROAD_TIMES):
+            show("how nearly every word begins", search_s(client, "wor"))
     size_bytes = (stage.state_path / "sessions" / "search.sqlite").stat().st_size
     print(f"{'the cache':<52}{size_bytes / 1e6:10.1f} MB")
     for name, text in SEARCHES.items():
         show(f"{name}, median of {TIMES}", statistics.median(search_s(client, text) for _ in range(TIMES)))
+
+
+@contextmanager
+def others_at_work(stage: Stage, client: Client) -> Iterator[None]:
+    """Have two others work meanwhile; then show how long they waited."""
+    session_id = client.call("session.list", limit=1)["sessions"][0]["id"]
+    calls: dict[str, Callable[[Client], object]] = {
+        "task.create": lambda other: other.call("task.create", description="meanwhile"),
+        "session.messages": lambda other: other.call("session.messages", id=session_id, limit=1),
+    }
+    over = threading.Event()
+    waits_s: dict[str, list[float]] = {name: [] for name in calls}
+
+    def work(name: str) -> None:
+        with stage.client() as other:
+            while not over.wait(PAUSE_S):
+                begun_s = time.monotonic()
+                calls[name](other)
+                waits_s[name].append(time.monotonic() - begun_s)
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in calls]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for worker in workers:
+            worker.join()
+    for name, waited_s in waits_s.items():
+        show(f"  a {name} meanwhile, median of {len(waited_s)}", statistics.median(waited_s))
+        show(f"  a {name} meanwhile, longest", max(waited_s))
 
 
 def search_s(client: Client, text: str) -> float:

@@ -21,7 +21,8 @@ DEPTH_MAX: Final = 50
 
 
 def known_by(draft: Draft, index: Index, key: str) -> list[SessionRow]:
-    """Return the sessions that have this key, also those that are not durable yet."""
+    """Return the sessions that have this key, also those that are not durable yet; what is decided rests on it."""
+    draft.rely_on_key(index, key)
     changed = draft.changed("sessions")
     sessions = draft.tables.sessions
     durable = [sessions.rows[row_id] for row_id in sessions.known_by(index, key) if row_id not in changed]
@@ -66,6 +67,7 @@ def needed_parent(draft: Draft, session_id: str, parent: str, path: str) -> str:
                 hint="session.tree shows who descends from whom",
                 id=session_id,
             )
+        draft.rely_on("sessions", generation)
         row = draft.row("sessions", generation)
         if not isinstance(row, SessionRow) or row.parent_id is None:
             return found.id

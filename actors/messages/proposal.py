@@ -20,8 +20,9 @@ from actors.model.keys import Command
 from actors.model.searched import Unfinished
 from actors.model.tables import Row
 
-Expected = tuple[str, str, int]
-"""(table, row id, rev the decision was made on; 0: there was no such row)"""
+Expected = tuple[str, str, int | str]
+"""What a decision was made on: (table, row id, rev; 0: there was no such row), or (`sessions.` and an index, key, the
+ids of those who had it)."""
 
 
 @attrs.define(eq=False)

@@ -13,6 +13,7 @@ from typing import Final
 from actors.model.errors import TooLarge
 from actors.model.facts import Fact
 from actors.model.keys import KeyRecord
+from actors.model.session_table import Index
 from actors.model.state import Lookup, Tables, rows_after
 from actors.model.tables import Row
 
@@ -32,6 +33,9 @@ class Draft:
         self._below: Lookup = below if below is not None else tables
         self.pending: dict[Address, Row | None] = {}
         self.pending_keys: dict[str, KeyRecord] = {}
+        self.relied_on: dict[Address, int | str] = {}
+        """What the decision under way rests on besides the rows that it changes: those of others, as they are without
+        it, and who has a key of an index. Only the lowest draft keeps it."""
         self.lease_max = 0
         """The highest fencing token given out by this draft."""
         self._gone_revs: dict[Address, int] = {}
@@ -61,6 +65,22 @@ class Draft:
         """Return the rows of a table that are not durable yet, by id."""
         below = self._below.changed(table) if isinstance(self._below, Draft) else {}
         return below | {row_id: row for (name, row_id), row in self.pending.items() if name == table}
+
+    def rely_on(self, table: str, row_id: str) -> None:
+        """Have the writer check that the row is as it is now; one that the same batch has changed it checks anyway."""
+        if not isinstance(self._below, Draft):
+            self.relied_on[table, row_id] = self.rev(table, row_id)
+        elif (table, row_id) not in self.pending:
+            self._below.rely_on(table, row_id)
+
+    def rely_on_key(self, index: Index, key: str) -> None:
+        """Have the writer check that those sessions have the key then who have it now, before this decision."""
+        if isinstance(self._below, Draft):
+            self._below.rely_on_key(index, key)
+        else:
+            self.relied_on[f"sessions.{index}", key] = self.tables.sessions.holders(
+                index, key, self.changed("sessions")
+            )
 
     def waiting(self) -> int:
         """Return how many rows are not durable yet, those of the drafts below included."""

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from sortedcontainers import SortedList
 
-from actors.model.tables import Order, SessionRow, Table
+from actors.model.tables import Order, Row, SessionRow, Table
 
 Index = Literal["alias", "external_id", "parent_id", "last_uuid", "fingerprint"]
 
@@ -42,6 +42,12 @@ class Sessions(Table[SessionRow]):
     def known_by(self, index: Index, key: str) -> Iterable[str]:
         """Return the ids of the sessions that have this key, in the order in which they came."""
         return tuple(self._indexes[index].get(key, ()))
+
+    def holders(self, index: Index, key: str, changed: Mapping[str, Row | None]) -> str:
+        """Return the ids of those who have this key when these rows are changed, in order, as one text."""
+        found = {row_id for row_id in self._indexes[index].get(key, ()) if row_id not in changed}
+        found |= {row.id for row in changed.values() if isinstance(row, SessionRow) and key in KEYS[index](row)}
+        return " ".join(sorted(found))
 
     def put(self, row: SessionRow) -> None:
         """Make or replace the row."""

@@ -60,6 +60,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     ts: str
     cmd: Command
     facts: tuple[Fact, ...]
+    size_bytes: int = 0
+    """How long it is in the journal, about; 0 where nobody keeps it. Never written."""
 
 
 class Lookup(Protocol):

@@ -84,12 +84,16 @@ def list_page(tables: Tables, asked: ask.SessionList, _at: At) -> bytes:
 
 
 def messages(tables: Tables, asked: ask.SessionMessages, _at: At) -> FromDisk:
-    """Read messages above an index, from the session's file."""
-    session_id = needed_row(tables, "sessions", given_session_id(asked.id)[0]).id
+    """Read messages above an index, from the session's file; where it has lost some, the reply says which."""
+    row = needed_row(tables, "sessions", given_session_id(asked.id)[0])
+    session_id, count = row.id, tables.sessions.rows[row.id].message_count
 
     def job(store: Any) -> bytes:
-        found = store.read_messages(session_id, asked.after, asked.limit)
-        return b'{"messages":[%b],"next":%b}' % (b",".join(found.messages), encode(found.next))
+        found = store.read_messages(session_id, asked.after, asked.limit, count)
+        shown = b",".join(found.messages), encode(found.next)
+        if found.missing:
+            return b'{"messages":[%b],"next":%b,"missing":%b}' % (*shown, encode(found.missing))
+        return b'{"messages":[%b],"next":%b}' % shown
 
     return FromDisk(session_id, job)
 

@@ -107,9 +107,9 @@ Written behind the journal
   A session saved with other messages, or restored to earlier ones (`session.rewound`: the first `keep` messages of the
   file `source`), gets a new file, which begins with the metadata of that rev, and the old one is archived.
 - sessions/sessions.json: a JSON list, one session's row per line. A cache.
-- sessions/search.sqlite: SQLite with FTS5, made by the first search (`search_cache`). SQLite writes it itself, without
-  a journal and without a sync before its close, so it is outside every promise about what survives a power cut: one
-  without its mark of wholeness, with damage, or of another directory is made anew. It may be removed at any time.
+- sessions/search.sqlite, search.sqlite-wal: SQLite with FTS5, made by the first search (`search_cache`). SQLite writes
+  them itself. Whatever a crash leaves is as of some transaction, of words and of how far they go, and is gone on with;
+  a cache with damage, or of another directory, is made anew. Both may be removed at any time.
 - logs/session_<id>.log: text, written at the offset that the fact names. logs/task_<id>.log: sealed lines
   `{"kind":"entry","index":N,"data":{timestamp, level, type, message},"crc":…}`, the entries that left the task's row,
   oldest first. logs/run_<id>.stdout.log and .stderr.log: what an agent wrote, byte for byte, at the offset it had.

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -21,8 +22,8 @@ import msgspec
 from actors.model.errors import NotFound, StorageFailed
 from actors.model.searched import Searched, Unfinished
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
-from actors.storage.behind import Behind, SessionWork
-from actors.storage.contract import MessagesPage, WrittenBehind
+from actors.storage.behind import Behind, SessionWork, task_of_log
+from actors.storage.contract import DamagedSession, MessagesPage, WrittenBehind
 from actors.storage.files import Disk
 from actors.storage.json_record import parsed
 from actors.storage.layout import Layout
@@ -34,6 +35,7 @@ from actors.storage.run_logs import RunLogs
 from actors.storage.session_files import SessionFiles, SessionLine, SessionScan, session_header
 from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
 from actors.storage.session_search import SessionSearch
+from actors.storage.survey import Survey
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
 from actors.storage.text_logs import TaskLogs, TextLogs
 
@@ -62,6 +64,8 @@ class BehindFiles:
         self._run_logs = RunLogs(layout, self._files)
         self._index_rows: dict[str, bytes] = {}
         self._is_index_stale = False
+        self._damaged: deque[DamagedSession] = deque()
+        self._known_damage: dict[str, DamagedSession] = {}
         self._written_seq = 0
         self.durable_seq = 0
         """Up to which line all files are durable."""
@@ -75,8 +79,10 @@ class BehindFiles:
     def write(self, behind: Behind) -> WrittenBehind:
         """Write a portion."""
         with self._opened():
-            for task_id, row in behind.archived_tasks.items():
-                self._archive_task(task_id, row)
+            for spill in behind.leaving_spills:
+                self._spill(*spill)
+            for task_id, (rev, row) in behind.archived_tasks.items():
+                self._archive_task(task_id, rev, row)
             for run_id, row in behind.archived_runs.items():
                 self._archive.archive_run(run_id, row)
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
@@ -86,8 +92,8 @@ class BehindFiles:
                     self._do(session_id, work)
             for name, offset, data in behind.texts:
                 self._texts.append_at(_session_of(name), offset, data)
-            for name, first, entries in behind.spills:
-                self._task_logs.append(_task_of(name), first, entries)
+            for spill in behind.spills:
+                self._spill(*spill)
             for report_id, body in behind.reports.items():
                 self._write_report(report_id, body)
             if behind.after_seq <= self._written_seq:
@@ -104,11 +110,22 @@ class BehindFiles:
                 self._write_index()
             return written_seq
 
-    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
-        """Return messages with an index above `after`."""
+    def read_messages(self, session_id: str, after: int, limit: int, count: int) -> MessagesPage:
+        """Return messages with an index above `after`, and which of `count` the page should hold and does not."""
         with self._opened():
             page = self.sessions.read(session_id, after, limit, PAGE_BYTES_MAX)
-        return MessagesPage(messages=page.messages, next=page.next)
+            until = count if page.next is None else page.next
+            missing = self.sessions.missing(session_id, after, until)
+            self._note_damage(session_id, count)
+        return MessagesPage(messages=page.messages, next=page.next, missing=missing)
+
+    def take_damaged(self) -> Sequence[DamagedSession]:
+        """Return what was found damaged since the last call. For any thread."""
+        found = []
+        with contextlib.suppress(IndexError):
+            while True:
+                found.append(self._damaged.popleft())
+        return found
 
     def search_messages(self, text: str, daemon_id: str) -> Searched | Unfinished:
         """Return the sessions with a message that says it, or do a slice of the work before that."""
@@ -192,10 +209,18 @@ class BehindFiles:
             self.sessions.append(session_id, work.header, [*meta, *messages])
         else:  # a line that counts messages comes after them, so that it is never ahead of the file
             self.sessions.append(session_id, None, [*messages, *meta])
+        self._note_damage(session_id, self.sessions.last_index(session_id))
         held = self.sessions.held(session_id)
         if held is not None:
             self._index_rows[session_id] = held[1]
             self._is_index_stale = True
+
+    def _note_damage(self, session_id: str, count: int) -> None:
+        """Keep it for whoever tells that a session's file has lost messages; the same loss once."""
+        damaged = DamagedSession(session_id=session_id, missing=self.sessions.missing(session_id, 0, count))
+        if damaged.missing and self._known_damage.get(session_id) != damaged:
+            self._known_damage[session_id] = damaged
+            self._damaged.append(damaged)
 
     def _completed(self, session_id: str, work: SessionWork) -> SessionWork:
         """Put what changed into the row that the file holds; without one only a new file can begin with it."""
@@ -245,17 +270,35 @@ class BehindFiles:
         elif self._disk.exists(self._layout.report_file(report_id)):
             self._archive.archive_report(report_id, msgspec.json.encode({"id": report_id}))
 
-    def _archive_task(self, task_id: str, row: bytes | None) -> None:
-        row = row if row is not None else self._row_in_file(task_id)
+    def _spill(self, name: str, first: int, entries: list[bytes]) -> None:
+        """Append a task's older entries to its log, without those that left for the archive before."""
+        task_id = task_of_log(name)
+        there = self._last_archived_entry(task_id) - first + 1
+        if there < len(entries):
+            self._task_logs.append(task_id, first + max(0, there), entries[max(0, there) :])
+
+    def _last_archived_entry(self, task_id: str) -> int:
+        """Return the number of the last entry that a task of this id took into the archive, 0 when none did."""
+        leaving = self._archive.last_leaving("tasks", task_id)
+        path = None if leaving is None else leaving.path / self._layout.task_log(task_id).name
+        if path is None or not self._disk.exists(path):
+            return 0
+        return Survey.of(self._disk.read_range(path, 0, self._disk.lstat(path).st_size)).last_index
+
+    def _archive_task(self, task_id: str, rev: int, row: bytes | None) -> None:
+        row = row if row is not None else self._row_in_file(task_id, rev)
         if row is not None:
             self._archive.archive_task(task_id, row)
 
-    def _row_in_file(self, task_id: str) -> bytes | None:
+    def _row_in_file(self, task_id: str, left_rev: int) -> bytes | None:
+        """Return the row in the task's file, unless it is that of a task which has the id since the other one left."""
         try:
             task = parsed(self._disk.read_file(self._layout.task_file(task_id), TASK_BYTES_MAX), task_id)
         except FileNotFoundError:
             return None
-        return None if isinstance(task, str) else msgspec.json.encode(task)
+        if isinstance(task, str) or not isinstance(task.get("rev"), int) or task["rev"] >= left_rev:
+            return None
+        return msgspec.json.encode(task)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
@@ -267,7 +310,3 @@ class BehindFiles:
 
 def _session_of(name: str) -> str:
     return name.removeprefix("session_")
-
-
-def _task_of(name: str) -> str:
-    return name.removeprefix("task_")

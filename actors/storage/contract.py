@@ -126,6 +126,17 @@ class MessagesPage:
     messages: Sequence[bytes]
     next: int | None
     """Where the next page begins (`after`), None at the end."""
+    missing: Sequence[tuple[int, int]] = ()
+    """The indexes up to the page's end that the file does not hold any more, as (first, last)."""
+
+
+@attrs.frozen(kw_only=True)
+class DamagedSession:
+    """A session whose file has lost messages; found when it was read or written."""
+
+    session_id: str
+    missing: Sequence[tuple[int, int]]
+    """Their indexes, as (first, last)."""
 
 
 class Store(Protocol):
@@ -194,8 +205,12 @@ class Store(Protocol):
         """Write a snapshot and put it in place."""
         ...
 
-    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
-        """Read a session's messages above an index."""
+    def read_messages(self, session_id: str, after: int, limit: int, count: int = 0) -> MessagesPage:
+        """Read a session's messages above an index; `count` is how many there should be in all."""
+        ...
+
+    def take_damaged(self) -> Sequence[DamagedSession]:
+        """Return what was found damaged since the last call, each damage once. For any thread."""
         ...
 
     def search_messages(self, text: str) -> Searched | Unfinished:

@@ -24,6 +24,7 @@ from actors.storage.behind_files import BehindFiles
 from actors.storage.contract import (
     Appended,
     Cut,
+    DamagedSession,
     JournalSize,
     MessagesPage,
     NoRoom,
@@ -252,9 +253,13 @@ class DiskStore:
     def _save_in_place(self, cut: Cut) -> Saved:
         return self._saving.save(cut, self.settings, self._journal.appended_bytes)
 
-    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
+    def read_messages(self, session_id: str, after: int, limit: int, count: int = 0) -> MessagesPage:
         """See `contract.Store`."""
-        return self._files.read_messages(session_id, after, limit)
+        return self._files.read_messages(session_id, after, limit, count)
+
+    def take_damaged(self) -> Sequence[DamagedSession]:
+        """See `contract.Store`."""
+        return self._files.take_damaged()
 
     def search_messages(self, text: str) -> Searched | Unfinished:
         """See `contract.Store`; while the disk is short the cache does not grow."""

@@ -48,7 +48,7 @@ def decode_body(encoded: bytes, seq: int) -> Line:
     """Return the line `seq` whose body is `encoded`; raises msgspec.DecodeError."""
     body = _decode(b"{%b}" % encoded)
     facts = tuple(Fact(op=fact.op, id=fact.id, rev=fact.rev, data=fact.data) for fact in body.facts)
-    return Line(seq=seq, ts=body.ts, cmd=body.cmd, facts=facts)
+    return Line(seq=seq, ts=body.ts, cmd=body.cmd, facts=facts, size_bytes=len(encoded))
 
 
 def encode_body(stamp: str, command: Command, facts: Sequence[Fact]) -> bytes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import msgspec
+import attrs
 
+from actors.model.errors import UNDECODABLE
 from actors.model.state import Line
 from actors.storage import journal_lines
 from actors.storage.files import Disk
@@ -18,8 +19,28 @@ from actors.storage.journal_decoding import decode_line
 from actors.storage.journal_lines import SegmentReader, parse_line
 from actors.storage.layout import Layout, Segment
 
+PAGE_BYTES_MAX: Final = 8 << 20
+"""A page begins no further line beyond this: one line may hold a thousand messages."""
+
 PLACES_MAX: Final = 64
 """Readers whose place is remembered; beyond that the one that read longest ago looks for it again."""
+
+
+@attrs.define
+class _Page:
+    """A page while it is filled."""
+
+    lines_max: int
+    lines: list[Line] = attrs.field(factory=list)
+    bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.lines) >= self.lines_max or self.bytes >= PAGE_BYTES_MAX
+
+    def add(self, line: Line) -> None:
+        self.lines.append(line)
+        self.bytes += line.size_bytes
 
 
 class JournalPages:
@@ -32,17 +53,20 @@ class JournalPages:
         """By seq: a segment and an offset in it at or before that line."""
 
     def read(self, from_seq: int, lines_max: int, last_seq: int) -> list[Line]:
-        """Return at most `lines_max` good lines from `from_seq` on, or from the oldest that is kept, to `last_seq`."""
-        found: list[Line] = []
+        """Return good lines from `from_seq` on, or from the oldest that is kept, to `last_seq`.
+
+        At most `lines_max`, and none beyond PAGE_BYTES_MAX, but at least one where there is one.
+        """
+        page = _Page(lines_max)
         segments = _from(self._layout.segments(self._disk), from_seq)
         limits = [segment.first_seq for segment in segments[1:]] + [last_seq + 1]
         for segment, limit in zip(segments, limits, strict=True):
-            self._read_segment(segment, from_seq, min(limit, last_seq + 1), lines_max, found)
-            if len(found) >= lines_max:
+            self._read_segment(segment, from_seq, min(limit, last_seq + 1), page)
+            if page.is_full:
                 break
-        return found
+        return page.lines
 
-    def _read_segment(self, segment: Segment, from_seq: int, limit: int, lines_max: int, found: list[Line]) -> None:
+    def _read_segment(self, segment: Segment, from_seq: int, limit: int, page: _Page) -> None:
         path, end = self._places.pop(from_seq, (segment.path, 0))
         if path != segment.path:
             end = 0
@@ -50,14 +74,14 @@ class JournalPages:
             raw = parse_line(frame.data) if frame.problem is None else frame.problem
             if not isinstance(raw, journal_lines.Line):
                 continue
-            if raw.seq >= limit or len(found) >= lines_max:
+            if raw.seq >= limit or page.is_full:
                 break
             end = frame.offset + frame.length_bytes
-            if raw.seq >= from_seq and (not found or raw.seq > found[-1].seq):
+            if raw.seq >= from_seq and (not page.lines or raw.seq > page.lines[-1].seq):
                 line = _decoded(raw)
                 if line is not None:
-                    found.append(line)
-        self._remember(found[-1].seq + 1 if found else from_seq, segment.path, end)
+                    page.add(line)
+        self._remember(page.lines[-1].seq + 1 if page.lines else from_seq, segment.path, end)
 
     def _remember(self, seq: int, path: Path, offset: int) -> None:
         while len(self._places) >= PLACES_MAX:
@@ -68,7 +92,7 @@ class JournalPages:
 def _decoded(raw: journal_lines.Line) -> Line | None:
     try:
         return decode_line(raw)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

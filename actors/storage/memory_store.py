@@ -18,6 +18,7 @@ from actors.storage.behind import Behind
 from actors.storage.contract import (
     Appended,
     Cut,
+    DamagedSession,
     JournalSize,
     MessagesPage,
     Recovered,
@@ -151,14 +152,19 @@ class MemoryStore:
             del snapshots[: -_BACKUPS_KEPT - 1]
         return Saved(path="state.json", seq=cut.seq, bytes=0, duration_s=0.0, forgotten=forgotten)
 
-    def read_messages(self, session_id: str, after: int, limit: int) -> MessagesPage:
-        """See `contract.Store`."""
+    def read_messages(self, session_id: str, after: int, limit: int, count: int = 0) -> MessagesPage:
+        """See `contract.Store`; memory loses nothing."""
+        del count
         messages = self._medium.sessions.get(session_id, {})
         indexes = sorted(index for index in messages if index > after)
         shown = indexes[:limit]
         return MessagesPage(
             messages=[messages[index] for index in shown], next=shown[-1] if len(indexes) > len(shown) else None
         )
+
+    def take_damaged(self) -> Sequence[DamagedSession]:
+        """See `contract.Store`."""
+        return ()
 
     def search_messages(self, text: str) -> Searched:
         """See `contract.Store`; all match equally well."""

@@ -9,15 +9,15 @@ Lines that the base covers already are read too when files behind the journal di
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from attrs import Factory, define
 
-from actors.model.errors import IncompatibleVersion
+from actors.model.errors import UNDECODABLE, IncompatibleVersion
 from actors.model.facts import FACTS, Effect, Fact
+from actors.model.recent_lines import RecentLines
 from actors.model.state import Line, Tables, apply, rows_after
 from actors.model.tables import Row
 from actors.storage.behind import Behind
@@ -27,7 +27,7 @@ from actors.storage.journal_scan import Scan, ScanReport
 from actors.storage.layout import Layout
 from actors.storage.recovery_report import RecoveryReport
 
-_UNFIT: Final = (ValueError, KeyError, TypeError, msgspec.DecodeError)
+_UNFIT: Final = (*UNDECODABLE, KeyError, TypeError)
 """What `apply` raises for a fact that does not fit the row it meets."""
 
 
@@ -50,7 +50,7 @@ class Replay:
         self._disk = disk
         self._layout = layout
         self._report = report
-        self._newest: deque[Line] = deque(maxlen=lines_kept)
+        self._newest = RecentLines(lines_kept)
         self._refs: set[str] = set()
 
     def run(self, tables: Tables, files_seq: int, after_seq: int, *, is_doubtful: bool) -> Replayed:
@@ -95,7 +95,7 @@ class Replay:
         for raw in scan:
             try:
                 line = decode_line(raw)
-            except msgspec.DecodeError as error:
+            except UNDECODABLE as error:
                 self._report.reject("journal", raw.seq, f"line {raw.seq} cannot be decoded: {error}", "")
                 continue
             unknown = [fact.op for fact in line.facts if fact.op not in FACTS]
@@ -106,9 +106,7 @@ class Replay:
             yield line
 
     def _remember(self, line: Line) -> None:
-        if self._newest and self._newest[-1].seq + 1 != line.seq:
-            self._newest.clear()
-        self._newest.append(line)
+        self._newest.add(line)
         if line.cmd.ref:
             self._refs.add(line.cmd.ref)
 

@@ -1,9 +1,10 @@
 """sessions/search.sqlite: the words of all messages, in SQLite's full-text index (FTS5). A cache.
 
-SQLite opens this file itself: no `Disk` sees its writes, and none has to. There is no journal (it is kept in memory)
-and nothing is synced, so whatever ends otherwise than by `close` leaves a file without its mark of wholeness, and such
-a file is made anew. `close` syncs everything before it sets the mark. Only making and removing the file go through
-`Disk`, with its rules for links and modes.
+SQLite opens this file itself: no `Disk` sees its writes, and none has to. What it changes goes into search.sqlite-wal
+first, each transaction with a checksum, and is synced before it goes on into the file; so a kill at any moment, and a
+power cut, leave the cache as of some transaction: the rows, and how far each session's file was read, together. The
+newest transactions are not synced, for they can be made again. Only making and removing files go through `Disk`, with
+its rules for links and modes.
 """
 
 from __future__ import annotations
@@ -11,35 +12,87 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import define, field, frozen
 
+from actors.model.search_words import said_apart
 from actors.storage.files import Disk
 
-FORM: Final = "1"
+FORM: Final = "2"
 """Of the tables, and of what is taken from a message; another one is made anew."""
 
 LOCKED_S: Final = 0.5
-"""How long somebody else who looks into the file is waited for; then there is no search, and it is made anew."""
+"""How long somebody else who looks into the file is waited for; then there is no search."""
 
+CHECKPOINT_PAGES: Final = 256
+"""So much is synced at once, a megabyte: more would keep a commit of the journal waiting on the same disk."""
+
+ROWS_AT_ONCE: Final = 256
+"""Matches that are taken before anybody looks at the time: a millisecond."""
+
+_NO_DAMAGE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""What SQLite says of circumstances that pass: what is in the file is as good as before."""
+
+# `prefix`: an index of beginnings. Without it SQLite first joins the places of all words that begin so, in one go.
 _TABLES: Final = """
-CREATE TABLE mark (form TEXT NOT NULL, daemon_id TEXT NOT NULL, whole INTEGER NOT NULL);
-CREATE TABLE files (session_id TEXT PRIMARY KEY, stamp TEXT NOT NULL, last_index INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE mark (form TEXT NOT NULL, daemon_id TEXT NOT NULL);
+CREATE TABLE files (
+    session_id TEXT PRIMARY KEY, stamp TEXT NOT NULL, origin TEXT NOT NULL, last_index INTEGER NOT NULL,
+    last_crc INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE messages (number INTEGER PRIMARY KEY, session_id TEXT NOT NULL);
 CREATE INDEX messages_by_session ON messages (session_id);
-CREATE VIRTUAL TABLE said USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE said USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 4');
 """
 
 
 @frozen
 class Held:
-    """How far a session's file is in the cache; `stamp` is empty until all of it is."""
+    """How far a session's file is in the cache, and how to tell whether the file still begins with that."""
 
     stamp: str
+    """What the file looked like when all of it was in the cache; empty until it is."""
+    origin: str
+    """Which file it was."""
     last_index: int
+    last_crc: int
+    """Of the message `last_index`."""
+
+
+@define
+class Matches:
+    """A search under way: it is carried on a slice at a time."""
+
+    _rows: Iterator[tuple[str, float]]
+    _best: dict[str, float] = field(factory=dict)
+
+    def take(self, ends_s: float) -> bool:
+        """Go on until then (monotonic), a little at least; return whether there is more."""
+        while rows := list(islice(self._rows, ROWS_AT_ONCE)):
+            for session_id, rank in rows:
+                self._best[session_id] = min(rank, self._best.get(session_id, 0.0))
+            if time.monotonic() >= ends_s:
+                return True
+        return False
+
+    def session_ids(self) -> list[str]:
+        """Return the sessions found, that with the best match (bm25: the lowest) first."""
+        return sorted(self._best, key=self._best.__getitem__)
 
 
 def has_full_text() -> bool:
@@ -52,8 +105,16 @@ def has_full_text() -> bool:
     return True
 
 
+def is_damage(error: Exception) -> bool:
+    """Whether an error tells that the cache is not good, and not that the disk or somebody else is in the way."""
+    if isinstance(error, sqlite3.Error):
+        code: int | None = getattr(error, "sqlite_errorcode", None)
+        return code is None or code & 0xFF not in _NO_DAMAGE
+    return False
+
+
 class SearchCache:
-    """The open cache. Raises sqlite3.Error for damage and for a disk that refuses; then `discard` it.
+    """The open cache. Raises sqlite3.Error, and OSError where a link stands in its place.
 
     Called by one thread at a time, not always the same.
     """
@@ -70,35 +131,36 @@ class SearchCache:
         disk.close(disk.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         cache = cls(disk, path)
         try:
-            cache._connection.executescript(_TABLES)
-            cache._connection.execute("INSERT INTO mark VALUES (?, ?, 0)", (FORM, daemon_id))
+            cache._connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
+            cache._connection.execute("INSERT INTO mark VALUES (?, ?)", (FORM, daemon_id))
         except sqlite3.Error:
-            cache.discard()
+            cache.close()
             raise
         return cache
 
-    def take_mark(self, daemon_id: str) -> str | None:
-        """Return what is wrong with the file as it was left, None when it is good; from now on it is not whole."""
-        mark = self._connection.execute("SELECT form, daemon_id, whole FROM mark").fetchone()
+    def problem(self, daemon_id: str) -> str | None:
+        """Return why the cache is not to be used, None when it is good."""
+        mark = self._connection.execute("SELECT form, daemon_id FROM mark").fetchone()
         if mark is None or mark[0] != FORM:
             return "it has another form"
-        if mark[1] != daemon_id:
-            return "it belongs to another directory"
-        if not mark[2]:
-            return "it was not closed"
-        self._connection.execute("UPDATE mark SET whole = 0")
-        return None
+        return None if mark[1] == daemon_id else "it belongs to another directory"
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Make several changes at once."""
+        """Make several changes, all or none."""
         self._connection.execute("BEGIN")
-        yield
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # SQLite may have done so already
+                self._connection.execute("ROLLBACK")
+            raise
         self._connection.execute("COMMIT")
 
     def held(self, session_id: str) -> Held | None:
         """Return how far the session is in it."""
-        row = self._connection.execute("SELECT stamp, last_index FROM files WHERE session_id = ?", (session_id,))
+        columns = "stamp, origin, last_index, last_crc"
+        row = self._connection.execute(f"SELECT {columns} FROM files WHERE session_id = ?", (session_id,))  # noqa: S608 - no input
         found = row.fetchone()
         return None if found is None else Held(*found)
 
@@ -117,44 +179,45 @@ class SearchCache:
         """Add messages of a session, and note how far it is in it now."""
         for text in texts:
             number = self._connection.execute("INSERT INTO messages (session_id) VALUES (?)", (session_id,)).lastrowid
-            self._connection.execute("INSERT INTO said (rowid, text) VALUES (?, ?)", (number, text))
+            self._connection.execute("INSERT INTO said (rowid, text) VALUES (?, ?)", (number, said_apart(text)))
         self._connection.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (session_id, held.stamp, held.last_index)
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+            (session_id, held.stamp, held.origin, held.last_index, held.last_crc),
         )
 
-    def search(self, words: Sequence[str]) -> list[str]:
-        """Return the sessions with a message in which every word stands, or begins one; best match (bm25) first."""
+    def matches(self, words: Sequence[str]) -> Matches:
+        """Look for messages in which every word stands, or begins one; nothing is added until all are taken."""
         if not words:
-            return []
-        asked = " ".join('"{}"*'.format(word.replace('"', '""')) for word in words)
-        matches = self._connection.execute(
-            "SELECT session_id FROM said JOIN messages ON number = said.rowid WHERE said MATCH ? ORDER BY rank",
-            (asked,),
+            return Matches(iter(()))
+        asked = " ".join('"{}"*'.format(said_apart(word).replace('"', '""')) for word in words)
+        # Not in the order of rank: SQLite would find all of them before it gave the first.
+        rows = self._connection.execute(
+            "SELECT session_id, rank FROM said JOIN messages ON number = said.rowid WHERE said MATCH ?", (asked,)
         )
-        return list(dict.fromkeys(row[0] for row in matches))
+        return Matches(rows)
 
     def close(self) -> None:
-        """Sync all of it, then mark it as whole, and let go of it."""
-        try:
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("UPDATE mark SET form = form")  # its commit syncs everything before it
-            self._connection.execute("UPDATE mark SET whole = 1")
-        finally:
-            self._connection.close()
-
-    def discard(self) -> None:
-        """Let go of it and remove the file. Raises OSError."""
+        """Let go of it; what its log holds goes into the file first."""
         self._connection.close()
-        remove(self._disk, self._path)
 
     def _connect(self) -> sqlite3.Connection:
-        self._disk.close(self._disk.open(self._path, os.O_RDWR))  # refuses links, as everywhere
-        connection = sqlite3.connect(self._path, timeout=LOCKED_S, isolation_level=None, check_same_thread=False)
+        for path in companions(self._path):  # refuses links, as everywhere
+            with contextlib.suppress(FileNotFoundError):
+                self._disk.close(self._disk.open(path, os.O_RDWR))
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=LOCKED_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
         try:
             for setting in (
-                "locking_mode = EXCLUSIVE",
-                "journal_mode = MEMORY",
-                "synchronous = OFF",
+                "locking_mode = EXCLUSIVE",  # before the log is opened: so nobody shares it, and it needs no index file
+                "journal_mode = WAL",
+                f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+                f"journal_size_limit = {CHECKPOINT_PAGES * 4096}",
+                "synchronous = NORMAL",
                 "temp_store = MEMORY",
             ):
                 connection.execute(f"PRAGMA {setting}")
@@ -164,7 +227,13 @@ class SearchCache:
         return connection
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """Return the names that SQLite gives to files of this database; the last two are not ours, but would be read."""
+    return (path, *(path.with_name(path.name + end) for end in ("-wal", "-journal", "-shm")))
+
+
 def remove(disk: Disk, path: Path) -> None:
-    """Remove the cache's file; none is fine. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
-        disk.unlink(path)
+    """Remove the cache; none is fine. Raises OSError."""
+    for one in companions(path):
+        with contextlib.suppress(FileNotFoundError):
+            disk.unlink(one)

@@ -147,6 +147,19 @@ class SessionFiles:
         survey = self._lines.survey(self._layout.session_file(session_id))
         return 0 if survey is None else survey.last_index
 
+    def missing(self, session_id: str, after: int, until: int) -> tuple[tuple[int, int], ...]:
+        """Return the indexes above `after`, up to `until`, that the file does not hold, as (first, last)."""
+        survey = self._lines.survey(self._layout.session_file(session_id))
+        last_index = 0 if survey is None else survey.last_index
+        gaps = [*([] if survey is None else survey.missing), (last_index + 1, until)]
+        clipped = ((max(first, after + 1), min(last, until)) for first, last in gaps)
+        return tuple((first, last) for first, last in clipped if first <= last)
+
+    def origin(self, session_id: str) -> str:
+        """Return what changes when the file is begun anew, or when damage in it is found or mended; not as it grows."""
+        survey = self._lines.survey(self._layout.session_file(session_id))
+        return "" if survey is None else f"{survey.base_rev} {len(survey.missing)} {survey.rejected_count}"
+
     def session_ids(self) -> list[str]:
         """List the sessions that have a file; empty when there is no such directory."""
         try:

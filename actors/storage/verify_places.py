@@ -30,7 +30,7 @@ _ROOT: Final = re.compile(
 _NAMES: Final = {
     "journal": re.compile(r"\d{20}\.jsonl"),
     "tasks": re.compile(r"[^.].*\.json"),
-    "sessions": re.compile(r"[^.].*\.jsonl|sessions\.json|search\.sqlite"),
+    "sessions": re.compile(r"[^.].*\.jsonl|sessions\.json|search\.sqlite(-wal)?"),
     "logs": re.compile(r"session_.+\.log|task_.+\.log|run_.+\.(stdout|stderr)\.log|perdure\.log(\.\d+)?|service_.+"),
     "reports": re.compile(r"report_.+\.json"),
     "archive": re.compile(

@@ -1,19 +1,24 @@
 """Admission: which proposals may become journal lines, which are decided anew, which were written long ago.
 
-A proposal names the revs that it was decided on. The writer, who alone knows what is durable and what is in this batch
-before it, lets it pass only when they are still the rows' own. So a command that spans several actors' rows is atomic,
-and a proposal of an older epoch that still lay in a mailbox can do no harm. An epoch ends with the incarnation of the
-writer, and with a commit that failed: what was decided on the lost facts is decided again, barriers too.
+A proposal names the revs that it was decided on, and who had the keys that it looked for. The writer, who alone knows
+what is durable and what is in this batch before it, lets it pass only when all of that is still so. So a command that
+spans several actors' rows is atomic, what must be unique stays so whoever decides, and a proposal of an older epoch
+that still lay in a mailbox can do no harm. An epoch ends with the incarnation of the writer, and with a commit that
+failed: what was decided on the lost facts is decided again, barriers too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import cast
 
 import attrs
 
 from actors.messages.proposal import Forget, Proposal
+from actors.model.draft import Address
+from actors.model.session_table import Index
 from actors.model.state import Tables
+from actors.model.tables import Row
 
 
 @attrs.frozen
@@ -33,7 +38,7 @@ def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: C
 
     What an actor decided after a proposal that is refused is refused too: it may rest on it, and must not overtake it.
     """
-    revs: dict[tuple[str, str], int] = {}
+    rows: dict[Address, Row | None] = {}
     keys: set[str] = set()
     lines: list[Proposal] = []
     barriers: list[Proposal] = []
@@ -47,8 +52,8 @@ def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: C
             homes_refused.add(proposal.home.name)
         elif not proposal.facts and proposal.command.key is None:
             barriers.append(proposal)
-        elif _is_current(proposal, tables, revs, keys):
-            _stage(proposal, revs, keys)
+        elif _is_current(proposal, tables, rows, keys):
+            _stage(proposal, rows, keys)
             lines.append(proposal)
         else:
             refused.append(proposal)
@@ -63,23 +68,25 @@ def send_home(refused: Sequence[Proposal]) -> None:
         home.take_back([proposal.request for proposal in refused if proposal.home.name == home.name])
 
 
-def _is_current(proposal: Proposal, tables: Tables, revs: dict[tuple[str, str], int], keys: set[str]) -> bool:
+def _is_current(proposal: Proposal, tables: Tables, rows: dict[Address, Row | None], keys: set[str]) -> bool:
     key = proposal.command.key
     if key is not None and (key in keys or tables.key(key) is not None):
         return False
-    return all(_rev(tables, revs, table, row_id) == rev for table, row_id, rev in proposal.expects)
+    return all(_found(tables, rows, table, row_id) == expected for table, row_id, expected in proposal.expects)
 
 
-def _rev(tables: Tables, revs: dict[tuple[str, str], int], table: str, row_id: str) -> int:
-    staged = revs.get((table, row_id))
-    if staged is not None:
-        return staged
-    row = tables.row(table, row_id)
+def _found(tables: Tables, rows: dict[Address, Row | None], table: str, row_id: str) -> int | str:
+    """Return the row's rev, or who has the key of an index, with what is in the batch before."""
+    if "." in table:
+        changed = {row_id: row for (name, row_id), row in rows.items() if name == "sessions"}
+        index = cast("Index", table.partition(".")[2])
+        return tables.sessions.holders(index, row_id, changed)
+    row = rows[table, row_id] if (table, row_id) in rows else tables.row(table, row_id)
     return 0 if row is None else row.rev
 
 
-def _stage(proposal: Proposal, revs: dict[tuple[str, str], int], keys: set[str]) -> None:
+def _stage(proposal: Proposal, rows: dict[Address, Row | None], keys: set[str]) -> None:
     for fact, row in zip(proposal.facts, proposal.rows, strict=True):
-        revs[fact.kind.table, fact.id] = 0 if row is None else row.rev
+        rows[fact.kind.table, fact.id] = row
     if proposal.command.key is not None:
         keys.add(proposal.command.key)

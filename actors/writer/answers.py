@@ -31,6 +31,7 @@ from actors.messages.runtime import StateBackups, StateVerify
 from actors.model.errors import Internal, PerdureError, StorageFailed
 from actors.model.searched import Unfinished
 from actors.storage.contract import Store
+from actors.writer.damage import tell_damage
 from actors.writer.desk import Desk
 
 _encode = msgspec.json.Encoder().encode
@@ -59,6 +60,7 @@ def serve(desk: Desk, store: Store, letter: Any, job: Callable[[Store], Any]) ->
 
     def then(done: Job) -> None:
         unfinished = _answer(desk, letter, done)
+        tell_damage(desk, store)
         if unfinished is None:
             return
         if unfinished.told is not None:

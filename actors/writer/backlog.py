@@ -17,6 +17,7 @@ from actors.ledger import Problem
 from actors.messages.proposal import Live
 from actors.storage.behind import Behind
 from actors.storage.contract import Store, WrittenBehind
+from actors.writer.damage import tell_damage
 from actors.writer.desk import Desk
 from actors.writer.rest import rest_s
 from actors.writer.saving import told_of
@@ -157,6 +158,7 @@ class Backlog:
             message = "a task file was edited meanwhile: the edited copy is in quarantine"
             self._desk.log.warning(message, path=path)
             self._desk.events.tell(Live("task:edited", {"message": message, "path": path}, recorded=True))
+        tell_damage(self._desk, self._store)
 
     def _show(self) -> None:
         """Show how many files are not written, those of portions under way or to be put back included."""

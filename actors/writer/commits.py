@@ -99,7 +99,7 @@ class Commits:
                 return
             duration_s = self._now() - begun_s
             self._desk.pace.took(duration_s)
-            self._absorb(admitted.lines, appended, stamp)
+            self._absorb(admitted.lines, bodies, appended.first_seq, stamp)
             self._observe(admitted, appended, duration_s)
         with self._desk.replying():
             self._answer(admitted)
@@ -116,10 +116,10 @@ class Commits:
         appended: Appended = job.result() if job.ended.is_set() else await self._waiting.result_of(job)
         return appended
 
-    def _absorb(self, lines: Sequence[Proposal], appended: Appended, stamp: str) -> None:
+    def _absorb(self, lines: Sequence[Proposal], bodies: Sequence[bytes], first_seq: int, stamp: str) -> None:
         tables = self._ledger.tables
-        for seq, proposal in enumerate(lines, appended.first_seq):
-            line = Line(seq=seq, ts=stamp, cmd=proposal.command, facts=proposal.facts)
+        for seq, (proposal, body) in enumerate(zip(lines, bodies, strict=True), first_seq):
+            line = Line(seq=seq, ts=stamp, cmd=proposal.command, facts=proposal.facts, size_bytes=len(body))
             before = [tables.row(fact.kind.table, fact.id) for fact in line.facts]
             tables.absorb(line, proposal.rows)
             self._ledger.recent.add(line)

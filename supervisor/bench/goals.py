@@ -17,7 +17,7 @@ SAME_WITHIN: Final = 1.3
 class Verdict(Enum):
     """What became of a goal."""
 
-    STRETCH = "reached (stretch)"
+    STRETCH = "stretch reached"
     REACHED = "reached"
     MISSED = "not reached"
     UNJUDGED = "not judged"
@@ -44,7 +44,7 @@ class Goal:
     @property
     def bound(self) -> str:
         """The goal in words."""
-        sign, limit = (">=", self.least) if self.least is not None else ("<=", self.most)
+        sign, limit = ("≥", self.least) if self.least is not None else ("≤", self.most)
         unit = "x" if self.of_ratio else self.unit
         stretch = "" if self.stretch is None else f" ({self.stretch:g})"
         return f"{sign} {limit:g} {unit}{stretch}"

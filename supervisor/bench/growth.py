@@ -53,6 +53,7 @@ def growth(setting: Setting) -> Answer:
         for number in range(setting.sizes.curve_rounds):
             where = f"round {number + 1} of {setting.sizes.curve_rounds}"
             setting.say(f"{where}: single commands")
+            setting.calm()
             bare_ms.append(_in_turns(places, append, setting.sizes.probes, number))
             for place in places:
                 setting.say(f"{where}: processor time, {place.tasks:,} tasks")
@@ -126,9 +127,9 @@ def _figures(place: _Place, bare_ms: list[float]) -> list[Figure]:
     cost = taken(f"cost at {tasks}", place.costs_ms, "ms", f"one command at {tasks:,} tasks")
     return [
         compared(cost, bare_ms, "raw append + fdatasync"),
-        taken(f"cpu at {tasks}", place.cpus_us, "µs", f"processor time of a command at {tasks:,} tasks"),
-        Figure(f"start at {tasks}", place.started_ms, "ms", f"cold start at {tasks:,} tasks, to the first answer"),
-        Figure(f"memory at {tasks}", rss_mb, "MB", f"memory of the runtime at {tasks:,} tasks"),
+        taken(f"cpu at {tasks}", place.cpus_us, "µs", f"processor time at {tasks:,} tasks"),
+        Figure(f"start at {tasks}", place.started_ms, "ms", f"cold start at {tasks:,} tasks"),
+        Figure(f"memory at {tasks}", rss_mb, "MB", f"memory at {tasks:,} tasks"),
     ]
 
 

@@ -50,7 +50,7 @@ def _tasks(setting: Setting) -> Answer:
                 "task-memory-started",
                 (started_bytes - idle_bytes) / tasks / 1000,
                 "kB",
-                f"memory per task after a start on {tasks:,}",
+                "memory per task after a start",
             ),
         )
     )
@@ -65,7 +65,9 @@ def _sessions(setting: Setting) -> Answer:
         _make_session(line, number)
         used_bytes = subject.runtime_rss_bytes()
     each_kb = (used_bytes - before_bytes) / number / 1000
-    return Answer((Figure("session-memory", each_kb, "kB", f"memory per session, {number:,} of one message each"),))
+    return Answer(
+        (Figure("session-memory", each_kb, "kB", "memory per session", note=f"{number:,} of one message each"),)
+    )
 
 
 def _make_session(line: Line, number: int) -> None:
@@ -87,7 +89,7 @@ def _make_session(line: Line, number: int) -> None:
 
 def _connections(setting: Setting) -> Answer:
     number = setting.sizes.connections
-    name, what = "connection-memory", f"memory per idle connection, {number:,} of them"
+    name, what = "connection-memory", "memory per idle connection"
     with _descriptors(number + DESCRIPTORS_SPARE) as allowed:
         number = min(number, allowed - DESCRIPTORS_SPARE)
         if number < setting.sizes.connections:
@@ -99,7 +101,7 @@ def _connections(setting: Setting) -> Answer:
             with contextlib.ExitStack() as stack:
                 _connect(subject, stack, number)
                 used_bytes = subject.runtime_rss_bytes()
-    return Answer((Figure(name, (used_bytes - before_bytes) / number / 1000, "kB", what),))
+    return Answer((Figure(name, (used_bytes - before_bytes) / number / 1000, "kB", what, note=f"{number:,} of them"),))
 
 
 def _connect(subject: Subject, stack: contextlib.ExitStack, number: int) -> None:

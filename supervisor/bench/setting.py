@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -78,6 +79,10 @@ class Setting:
             self.missing |= subject.missing()
             self.verified += len(subject.acknowledged())
 
+    def calm(self) -> None:
+        """Let the disk finish what was left to it: nobody is to be measured with the work of the one before."""
+        os.sync()
+
     @contextlib.contextmanager
     def filled(self, tasks: int, environment: dict[str, str] | None = None) -> Iterator[Subject]:
         """Start a Perdure on so many tasks: on a directory that is made once, and has since a few of each question."""
@@ -92,7 +97,7 @@ class Setting:
         with measured(self.folder) as subject:
             with subject.line() as line:
                 line.create(MODEL)
-            subject.settle()
+            subject.wait_for_files(MODEL)
             subject.stage.stop()
             state_path = subject.stage.state_path
         multiply(state_path, tasks, lambda done: self.say(f"making a directory: {done:,} of {tasks:,} tasks"))

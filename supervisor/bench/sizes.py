@@ -8,7 +8,7 @@ from functools import partial
 import attrs
 
 from supervisor.bench import peers
-from supervisor.bench.figures import Answer, compared, taken
+from supervisor.bench.figures import Answer, Figure, compared, taken
 from supervisor.bench.setting import Setting
 from supervisor.bench.subject import Line, measured
 
@@ -28,6 +28,7 @@ def snapshot(setting: Setting) -> Answer:
     extras_ms, lasted_ms = [], []
     with setting.filled(tasks, UNSAVED) as subject, subject.line() as line, subject.line() as saver:
         create = _Creating(line, subject.name)
+        setting.calm()
         before = peers.durations_ms(create, setting.sizes.probes)
         for number in range(setting.sizes.rounds):
             setting.say(f"snapshot {number + 1} of {setting.sizes.rounds}, {tasks:,} tasks")
@@ -65,16 +66,19 @@ def _until_answered(create: peers.Work, saver: Line) -> list[float]:
 
 
 def session(setting: Setting) -> Answer:
-    """Measure appending a message to a new session and to a long one, in turns."""
+    """Measure appending a message to a new session and to a long one, in turns; and the memory that filling it took."""
     messages = setting.sizes.many
     last_ms, first_ms = [], []
     with measured(setting.folder) as subject, subject.line() as line:
         setting.say(f"a session of {messages:,} messages")
         long = _session(line, "long")
+        empty_bytes = subject.runtime_rss_bytes()
         for first in range(0, messages, CHUNK):
             line.call("session.append", id=long, messages=[_message()] * min(CHUNK, messages - first))
+        grown_bytes = subject.runtime_rss_bytes() - empty_bytes
         for number in range(setting.sizes.rounds):
             setting.say(f"appending, round {number + 1} of {setting.sizes.rounds}")
+            setting.calm()
             short = _session(line, f"short {number}")
             last: list[float] = []
             first_one: list[float] = []
@@ -85,7 +89,10 @@ def session(setting: Setting) -> Answer:
             last_ms.append(statistics.median(last))
             first_ms.append(statistics.median(first_one))
     figure = taken("session", last_ms, "ms", note=f"to a new session: {statistics.median(first_ms):.2f} ms")
-    return Answer((attrs.evolve(compared(figure, first_ms, "a new session"), tasks=messages),))
+    grew = "what the runtime grew by while the session was filled"
+    note = "bounded: the newest lines of the journal, kept for followers"
+    grown = Figure("session-memory", grown_bytes / 1e6, "MB", what=grew, note=note)
+    return Answer((attrs.evolve(compared(figure, first_ms, "a new session"), tasks=messages), grown))
 
 
 def _session(line: Line, title: str) -> str:

@@ -22,6 +22,8 @@ SINGLE: Final = Shape(1, 1)
 CLIENTS: Final = Shape(64, 1)
 PIPELINED: Final = Shape(16, 32)
 
+RATES: Final = "acknowledged task.create/s over clients"
+
 Measure = Callable[[float], float]
 """Takes seconds, gives a rate."""
 
@@ -68,19 +70,31 @@ def throughput(setting: Setting) -> Answer:
     figures += [taken(name, rounds, "/s", name) for name, rounds in rates.items()]
     figures += [Figure(name, None, "/s", name, note=why) for name, why in absent.items()]
     figures += [_limit(contest, limits[contest.goal]) for contest in CONTESTS]
-    return Answer(tuple(figures))
+    return Answer(tuple(figures), _peer_points(rates))
+
+
+def _peer_points(rates: dict[str, list[float]]) -> tuple[Point, ...]:
+    """PostgreSQL in the picture of the rates over the number of clients."""
+    numbers = {"PostgreSQL, one client": SINGLE.connections, "PostgreSQL, 64 clients": CLIENTS.connections}
+    return tuple(
+        Point(RATES, "PostgreSQL's inserts/s", clients, statistics.median(rates[name]))
+        for name, clients in numbers.items()
+        if name in rates
+    )
 
 
 def _measure(
     setting: Setting, theirs: dict[str, Measure], rates: dict[str, list[float]], name: str, where: str
 ) -> None:
     setting.say(f"{where}: {name}")
+    setting.calm()
     rates[name].append(theirs[name](setting.sizes.run_s))
 
 
 def _loaded(setting: Setting, shape: Shape, seconds: float) -> Outcome:
     """Load a new Perdure: every run begins alike, and none shares the disk with what an earlier one left to do."""
     with measured(setting.folder) as subject:
+        setting.calm()
         outcome = subject.load(shape, seconds)
         setting.check(subject)
         return outcome
@@ -141,8 +155,8 @@ def _limit(contest: _Contest, outcomes: Sequence[Outcome]) -> Figure:
         f"limit {contest.shape}",
         [outcome.rate for outcome in outcomes],
         "/s",
-        f"the load generator against an echo server, {contest.shape}",
-        note=f"in {programs().language}; {cpu_us:.2f} µs of processor time for each request",
+        f"load generator's limit, {contest.shape}",
+        note=f"against an echo server; in {programs().language}, {cpu_us:.2f} µs of processor time for each request",
     )
 
 
@@ -170,7 +184,7 @@ def latency(setting: Setting) -> Answer:
 
 
 def _told(shape: Shape, outcomes: Sequence[Outcome], most: float) -> Answer:
-    what = f"task.create, {shape}: median latency"
+    what = f"median latency, {shape}"
     if is_limit(max(outcome.rate for outcome in outcomes), most):
         return Answer((Figure(f"latency {shape}", None, "ms", what, note=_refusal(most)),))
     rate, p50_ms, p90_ms, p99_ms, max_ms = (
@@ -191,7 +205,7 @@ def _told(shape: Shape, outcomes: Sequence[Outcome], most: float) -> Answer:
 
 def _points(clients: int, rate: float, p50_ms: float, p99_ms: float) -> tuple[Point, ...]:
     return (
-        Point("acknowledged task.create/s over clients", "Perdure", clients, rate),
+        Point(RATES, "Perdure", clients, rate),
         Point("latency over clients, ms", "median", clients, p50_ms),
         Point("latency over clients, ms", "p99", clients, p99_ms),
     )

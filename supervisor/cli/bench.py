@@ -1,9 +1,13 @@
 """`perdure bench`: how fast, beside the systems that one would take instead."""
 
 import shutil
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -11,11 +15,8 @@ import click
 from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.paper import BAD, FAINT, GOOD, PLAIN, WARNING, Cell, Column, Table
 
 if TYPE_CHECKING:
-    from supervisor.bench.figures import Figure
-    from supervisor.bench.goals import Judged
     from supervisor.bench.questions import Report
     from supervisor.bench.setting import Setting
 
@@ -24,9 +25,6 @@ NAMES = ("throughput", "latency", "growth", "snapshot", "recovery", "restart", "
 
 DRAWN = {"latency", "growth"}
 """The questions that give points of the picture."""
-
-BUSY_SHARE = 0.5
-"""Of the cores: a load average above it, before anything began, is somebody else's work."""
 
 WITHOUT_A_DISK = {"tmpfs", "ramfs"}
 """File systems on which a sync does nothing: every ratio to it would be false."""
@@ -64,19 +62,35 @@ def bench(
     if plot is not None and only and not DRAWN.intersection(only):
         raise CommandFailed("nothing of that is drawn", f"ask {' or '.join(sorted(DRAWN))} as well", Exit.USAGE)
     _disk(place)
-    with tempfile.TemporaryDirectory(prefix="perdure-bench-", dir=place.resolve()) as folder:
+    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="perdure-bench-", dir=place.resolve()) as folder:
         report = asked(_setting(Path(folder), quick=quick, verify=verify), only or NAMES)
         _told("removing what was made")
     _told("")
     if invocation.as_json:
         invocation.screen.json(report.as_json())
     else:
-        _show(invocation, report)
+        from supervisor.cli.bench_view import show
+
+        show(invocation.screen, report)
     if plot is not None:
         _draw(plot, report)
     for name, why in report.failed.items():
         sys.stderr.write(f"perdure: {name} came to no end: {why}; try it again with --only {name}\n")
     return Exit.FAILED if report.missing or report.failed else Exit.FINE
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end it as an exception would: what was started is stopped, what was made is removed."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _disk(place: Path) -> None:
@@ -118,53 +132,3 @@ def _draw(plot: Path, report: "Report") -> None:
         raise CommandFailed(
             f"cannot write {plot}: {error.strerror}", "name another file with --plot", Exit.FAILED
         ) from error
-
-
-def _show(invocation: Invocation, report: "Report") -> None:
-    screen = invocation.screen
-    machine = report.machine
-    screen.say(
-        f"{machine['at']}, {machine['cores']} cores ({machine['processor'] or 'unknown'}), load {machine['load']}"
-        f" before, {machine['file_system'] or 'unknown file system'}, {machine['system']}, Python {machine['python']}"
-    )
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    screen.say(f"{versions}; load generator in {machine['load_generator']}; it took {machine['took_s']} s")
-    if report.quick:
-        screen.say("quick: it shows that it works; the figures are those of moments, so no goal is judged")
-    if machine["load"] > machine["cores"] * BUSY_SHARE:
-        screen.say("the machine was busy with something else: the figures tell little", WARNING)
-    screen.say()
-    right = Column("", right=True)
-    figure = (right._replace(name="figure"), Column("ratio"), Column("rounds"))
-    screen.show(
-        Table((Column("goal"), *figure, Column("wanted"), Column("verdict")), [_goal_row(row) for row in report.goals]),
-        Table(
-            (Column("besides"), *figure, Column("note")),
-            [(Cell(figure.what), *_cells(figure), Cell(figure.note, FAINT)) for figure in report.others],
-            title=" ",
-        ),
-    )
-    for row in report.goals:
-        if row.figure is not None and row.figure.note:
-            screen.say(f"{row.goal.name}: {row.figure.note}", FAINT)
-    if report.verified is not None:
-        said = f"{report.verified} acknowledged tasks looked for after kill -9, {len(report.missing)} missing"
-        screen.say(said, BAD if report.missing else GOOD)
-
-
-def _goal_row(row: "Judged") -> tuple[Cell, ...]:
-    style = {"not reached": BAD, "reached": GOOD, "reached (stretch)": GOOD}.get(row.verdict.value, FAINT)
-    figure = (Cell("-"), Cell(""), Cell("")) if row.figure is None else _cells(row.figure)
-    return (Cell(f"{row.goal.name}: {row.goal.what}"), *figure, Cell(row.goal.bound), Cell(row.verdict.value, style))
-
-
-def _cells(figure: "Figure") -> tuple[Cell, Cell, Cell]:
-    """Figure, ratio, and how far the rounds lie apart: in their ratios where there are some."""
-    value = "-" if figure.value is None else f"{_number(figure.value)} {figure.unit}"
-    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f} × {figure.peer}"
-    spread = "" if figure.spread is None else "-".join(map(_number, figure.spread))
-    return Cell(value, PLAIN), Cell(ratio), Cell(spread, FAINT)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004  more digits would be noise

@@ -103,14 +103,19 @@ def tail(
 
 
 def _show_after(invocation: Invocation, perdure: Runtime, id_: str, after: int) -> int:
-    """Show the messages above index `after`; give the index of the last one."""
+    """Show the messages above index `after`, say which are lost; give the index of the last one."""
     for page in _pages(perdure, id_, after):
+        messages, missing = page["messages"], page.get("missing", [])
+        indexes = session_view.indexes_after(after, len(messages), missing)
         if invocation.as_json:
-            for message in page:
+            for message in messages:
                 invocation.screen.json(message, one_line=True)
-        else:
-            invocation.screen.show(session_view.told_messages(page, after + 1)._replace(empty=""))
-        after += len(page)
+        elif messages:
+            invocation.screen.show(session_view.told_messages(messages, indexes)._replace(empty=""))
+        for first, last in missing:
+            which = f"message {first} is" if first == last else f"messages {first} to {last} are"
+            sys.stderr.write(f"{which} lost: the session's file is damaged; perdure doctor tells more\n")
+        after = max([after, *indexes, *(last for _first, last in missing)])
     return after
 
 
@@ -118,11 +123,10 @@ def _get_session(invocation: Invocation, perdure: Runtime, text: str) -> Any:
     return perdure.call("session.get", id=named_session(perdure, invocation.state_path, text))
 
 
-def _pages(perdure: Runtime, id_: str, after: int) -> Iterator[list[dict[str, Any]]]:
+def _pages(perdure: Runtime, id_: str, after: int) -> Iterator[dict[str, Any]]:
     while True:
-        page = perdure.call("session.messages", id=id_, after=after, limit=PAGE_ROWS)
-        if page["messages"]:
-            yield page["messages"]
+        page: dict[str, Any] = perdure.call("session.messages", id=id_, after=after, limit=PAGE_ROWS)
+        yield page
         if page["next"] is None:
             return
         after = page["next"]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import count, islice
 from typing import Any, Final
 
 from supervisor.cli.paper import BUSY, FAINT, GOOD, PLAIN, STRONG, WARNING, Cell, Column, Table, facts
@@ -128,10 +129,16 @@ def _origins(session: Session) -> list[str]:
     ]
 
 
-def told_messages(messages: Sequence[Mapping[str, Any]], first_index: int) -> Table:
+def indexes_after(after: int, number: int, missing: Sequence[Sequence[int]]) -> list[int]:
+    """The indexes of so many messages that follow `after`, where those in `missing` (first and last) are lost."""
+    lost = {index for first, last in missing for index in range(first, last + 1)}
+    return list(islice((index for index in count(after + 1) if index not in lost), number))
+
+
+def told_messages(messages: Sequence[Mapping[str, Any]], indexes: Sequence[int]) -> Table:
     """Messages with their index and who said them."""
     rows = []
-    for index, message in enumerate(messages, first_index):
+    for index, message in zip(indexes, messages, strict=True):
         role = scalar(message.get("role") or message.get("type"))
         rows.append((Cell(str(index), FAINT), Cell(role, _ROLES.get(role, PLAIN)), Cell(message_text(message))))
     return Table((Column(right=True), Column(), Column(wraps=True)), rows, empty="No messages.")

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,7 +98,7 @@ def _write(directory: Path, perdure: Runtime, row: dict[str, Any], report: Repor
         return None
     beside = directory / f".{row['id']}.{secrets.token_hex(4)}.tmp"
     try:
-        number = _write_beside(beside, perdure, row, before)
+        number = _write_beside(beside, perdure, row, before, report)
         if not before.may_go:
             reason = "what is there has other messages; it was left as it is"
             report.skip(Skipped(file=place.name, reason=reason))
@@ -112,9 +112,9 @@ def _write(directory: Path, perdure: Runtime, row: dict[str, Any], report: Repor
         beside.unlink(missing_ok=True)
 
 
-def _write_beside(beside: Path, perdure: Runtime, row: dict[str, Any], before: _Before) -> int:
+def _write_beside(beside: Path, perdure: Runtime, row: dict[str, Any], before: _Before, report: Report) -> int:
     """Write the file; return how many messages it holds. Their number stands before them, so it is found first."""
-    count = sum(1 for _message in _messages(perdure, row["id"]))
+    count = sum(1 for _message in _messages(perdure, row["id"], report.note))
     head = json.dumps(_metadata(row, count) | _rest(row), ensure_ascii=False, indent=2)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
@@ -170,10 +170,14 @@ def _sessions(perdure: Runtime) -> Iterator[dict[str, Any]]:
             return
 
 
-def _messages(perdure: Runtime, session_id: str) -> Iterator[dict[str, Any]]:
+def _messages(
+    perdure: Runtime, session_id: str, tell: Callable[[str], object] = lambda _text: None
+) -> Iterator[dict[str, Any]]:
     after = 0
     while True:
         page = perdure.call("session.messages", id=session_id, after=after, limit=_PAGE_MESSAGES)
+        for first, last in page.get("missing", ()):
+            tell(f"{session_id}: messages {first} to {last} are lost here; those beside them are exported")
         for body in page["messages"]:
             yield from as_nanocoder(body)
         if page["next"] is None:
@@ -187,7 +191,7 @@ def _index(directory: Path, report: Report) -> dict[str, dict[str, Any]]:
         found = json.loads((directory / INDEX).read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         report.note(f"{INDEX} could not be read and is made anew: {error}")
         return {}
     entries = found if isinstance(found, list) else []

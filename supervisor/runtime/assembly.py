@@ -20,8 +20,9 @@ from actors.hall import Hall
 from actors.kernel.clock import Clock
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
-from actors.ledger import Ledger, RecentLines
+from actors.ledger import Ledger
 from actors.model.errors import ShuttingDown
+from actors.model.recent_lines import RecentLines
 from actors.model.state import Limits as TableLimits
 from actors.running.link import NoLink
 from actors.storage.disk_store import DiskStore

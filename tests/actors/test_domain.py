@@ -14,13 +14,14 @@ from actors.decisions.decision import NOTHING, At, Decision, Rules, patch
 from actors.domain import Domain, Place
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ask, Ref
-from actors.ledger import Ledger, RecentLines
+from actors.ledger import Ledger
 from actors.messages import records
 from actors.messages import tasks as ask
 from actors.messages.proposal import Forget, Proposal, Read, Settled
 from actors.messages.request import Done, Failed, Outcome, Request
 from actors.model.draft import Draft
 from actors.model.errors import Conflict, Internal, NotFound, PerdureError, StorageFailed
+from actors.model.recent_lines import RecentLines
 from actors.model.state import Line
 from actors.queries.query import FromDisk
 from tests.kit.core import PATIENCE_S, Core, HandClock, Life, running_core

@@ -47,6 +47,7 @@ from supervisor.root.control import (
     encode,
 )
 from tests.kit.interposer_mutants import MUTANTS, use_short_pauses
+from tests.kit.searching import search_all
 
 LIVES_MAX: Final = 400
 """A disk that stays bad ends runtime after runtime; beyond this the trial itself is at fault."""
@@ -207,8 +208,9 @@ OFFLINE: Final[dict[str, Callable[[Path], object]]] = {
     "clean": partial(offline.clean, dry_run=False, quarantine_days=0.0, archive_days=0.0),
     "restore": partial(offline.restore, moment=Moment(seq=16), dry_run=False),
     "rollback": offline.rollback,
+    "search": search_all,
 }
-"""Commands that work while nothing runs; 16 is a seq in the middle of the interposer's workload."""
+"""Commands that work while nothing runs, and a search; 16 is a seq in the middle of the interposer's workload."""
 
 
 def _work(given: dict[str, Any], test: socket.socket) -> int:

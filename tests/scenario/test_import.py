@@ -62,7 +62,9 @@ def messages(client: Client, session_id: str) -> list[dict[str, Any]]:
 
 
 def settled_seq(client: Client) -> int:
-    seq: int = client.call("runtime.ping")["seq"]
+    """The last seq, once the first line is there: Perdure writes that by itself, and is ready before."""
+    while not (seq := int(client.call("runtime.ping")["seq"])):
+        continue
     return seq
 
 
@@ -330,12 +332,15 @@ class TestExport:
     ) -> None:
         for kind in WHERE:
             brought(client, kind, sample(kind))
+        assert client.call("session.find", text="said nowhere")["messages"] == "searched"
+        assert (whole.state_path / "sessions" / "search.sqlite").exists()
         ended = whole.ended("export", "archive", str(whole.folder / name), "--json")
         assert ended.returncode == 0, ended.stderr
         again = make(sessions__max="0")
         again.state_path.mkdir(mode=0o700)
         with tarfile.open(whole.folder / name) as tar:
             tar.extractall(again.state_path, filter="data")
+        assert not list((again.state_path / "sessions").glob("search.sqlite*"))
         manifest = json.loads((again.state_path / "manifest.json").read_text())
         assert len(manifest["files"]) == json.loads(ended.stdout)["files"]
         for entry in manifest["files"]:
@@ -479,3 +484,27 @@ def test_a_long_transcript_takes_no_more_memory_than_a_short_one(whole: Perdure,
         assert ended.returncode == 0, ended.stderr
         peaks_mib.append(int(ended.stdout.splitlines()[-1]))
     assert peaks_mib[1] - peaks_mib[0] < 25, "72 MiB more went through it"
+
+
+@pytest.mark.long
+def test_the_runtime_does_not_grow_with_what_is_imported(make: Make, tmp_path: Path) -> None:
+    said = json.loads((sample("claude") / "session_b.jsonl").read_text().splitlines()[0])
+    line = json.dumps({**said, "padding": "x" * 9000}) + "\n"
+    peaks_mib = []
+    for lines in (6_000, 26_000):
+        one = make()
+        one.start()
+        (tmp_path / "source").mkdir(exist_ok=True)
+        with (tmp_path / "source" / f"{UUID}.jsonl").open("w") as stream:
+            stream.writelines(line for _number in range(lines))
+        ended = one.ended("import", "claude", str(tmp_path / "source"), "--json")
+        assert json.loads(ended.stdout)["messages"] == lines, ended.stderr
+        peaks_mib.append(peak_mib(one.runtime_pid()))
+        one.stop()
+    assert peaks_mib[1] - peaks_mib[0] < 90, "180 MiB more went through it"
+
+
+def peak_mib(pid: int) -> int:
+    """The most that a process has ever held in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.ledger import Ledger, RecentLines
+from actors.ledger import Ledger
 from actors.messages import records as ask
 from actors.model.facts import Fact
 from actors.model.keys import Command
+from actors.model.recent_lines import RecentLines
 from actors.model.state import Line, Tables
 from actors.queries.events import lister, matcher
 from tests.kit.decided import START, Bench

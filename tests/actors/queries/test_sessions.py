@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -113,15 +114,19 @@ def test_of_a_session_that_is_not_there_it_is_said_whether_the_archive_has_it(
 class Page:
     messages: list[bytes]
     next: int | None
+    missing: Sequence[tuple[int, int]] = ()
 
 
 class Store:
-    """A file with three messages."""
+    """A file with three messages, of which there were more before."""
 
-    def read_messages(self, wanted: str, after: int, limit: int) -> Page:
-        assert wanted == session_id(1)
+    def __init__(self, missing: Sequence[tuple[int, int]] = ()) -> None:
+        self._missing = missing
+
+    def read_messages(self, wanted: str, after: int, limit: int, count: int) -> Page:
+        assert (wanted, count) == (session_id(1), 0)
         found = [b'{"n":%d}' % n for n in range(after + 1, 4)][:limit]
-        return Page(found, after + limit if after + limit < 3 else None)
+        return Page(found, after + limit if after + limit < 3 else None, self._missing)
 
 
 def test_messages_come_from_the_file_page_by_page(bench: Bench) -> None:
@@ -129,6 +134,11 @@ def test_messages_come_from_the_file_page_by_page(bench: Bench) -> None:
     assert msgspec.json.decode(first) == {"messages": [{"n": 1}, {"n": 2}], "next": 2}
     rest = messages(bench.tables, ask.SessionMessages(id=session_id(1), after=2, limit=2), bench.at)(Store())
     assert msgspec.json.decode(rest) == {"messages": [{"n": 3}], "next": None}
+
+
+def test_the_reply_says_which_messages_are_lost(bench: Bench) -> None:
+    reply = messages(bench.tables, ask.SessionMessages(id=session_id(1)), bench.at)(Store([(4, 4), (7, 9)]))
+    assert msgspec.json.decode(reply)["missing"] == [[4, 4], [7, 9]]
 
 
 def test_there_are_no_messages_of_a_session_that_is_not_there(bench: Bench) -> None:

@@ -6,12 +6,15 @@ import errno
 import os
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from actors.model.errors import StorageFailed
+from actors.model.recent_lines import RecentLines
 from actors.model.tables import decode_session
+from actors.storage import journal_pages, recovery_replay
 from tests.kit.disks import Effect, Fault, FaultyDisk
 from tests.kit.histories import backups, opened, quarantined, recovered, segments
 from tests.kit.stores import (
@@ -358,6 +361,31 @@ def test_following_the_journal_page_by_page_gives_every_line_once(tmp_path: Path
         seen += [line.seq for line in page]
     assert seen == list(range(1, 41))
     assert len(segments(tmp_path)) > 3
+    driver.store.close()
+
+
+def test_a_page_of_the_journal_ends_early_where_lines_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_pages, "PAGE_BYTES_MAX", 5000)
+    driver = Driver(disk_store(tmp_path, segment_bytes_max=10_000))
+    for number in range(6):
+        driver.create(f"t{number}", description="x" * (6000 if number == 3 else 2000))
+    pages: list[list[int]] = []
+    while page := driver.store.read_lines(sum(map(len, pages)) + 1, 100):
+        pages.append([line.seq for line in page])
+    assert pages == [[1, 2, 3], [4], [5, 6]]
+    driver.store.close()
+
+
+def test_after_a_restart_only_so_much_of_the_journal_is_remembered_as_memory_is_meant_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery_replay, "RecentLines", partial(RecentLines, bytes_kept=5000))
+    driver = Driver(disk_store(tmp_path))
+    for number in range(6):
+        driver.create(f"t{number}", description="x" * 2000)
+    driver.store.close()
+    driver = Driver(disk_store(tmp_path))
+    assert [line.seq for line in driver.recovered.lines] == [5, 6]
     driver.store.close()
 
 

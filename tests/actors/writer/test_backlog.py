@@ -130,6 +130,57 @@ async def test_who_reads_messages_sees_what_was_acknowledged_before(tmp_path: Pa
             assert len(await messages(running)) == 2 * number + 2
 
 
+def harmed(running_root: Path, harm: str) -> None:
+    file = running_root / "sessions" / f"{SESSION}.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    third = next(number for number, line in enumerate(lines) if b'"content":"c"' in line)
+    if harm == "overwritten":
+        lines[third] = b"?" * (len(lines[third]) - 1) + b"\n"
+    elif harm == "cut":
+        lines = lines[:third]
+    else:
+        lines = []
+    file.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("harm", "left", "missing"), [("overwritten", "abd", [[3, 3]]), ("cut", "ab", [[3, 4]]), ("emptied", "", [[1, 4]])]
+)
+async def test_a_session_file_that_was_damaged_while_nothing_ran_is_told_when_it_is_first_read(
+    tmp_path: Path, harm: str, left: str, missing: list[list[int]]
+) -> None:
+    async with running_runtime(tmp_path) as running:
+        await create_session(running)
+        await append(running, *"abcd")
+    harmed(running.root, harm)
+    async with running_runtime(tmp_path) as running:
+        events = running.assembly.ledger.tables.by_name["events"].rows
+        for _time in range(2):
+            page = await running.ask(SessionMessages(id=SESSION))
+            assert [message["content"] for message in page["messages"]] == list(left)
+            assert page["missing"] == missing
+        assert (await running.ask(SessionMessages(id=SESSION, limit=1, after=missing[0][1])))["messages"] == (
+            [{"role": "user", "content": "d"}] if harm == "overwritten" else []
+        )
+        await running.until(lambda: any(b"session:damaged" in row.encoded for row in events.values()))
+        assert sum(b"session:damaged" in row.encoded for row in events.values()) == 1
+
+
+async def test_a_session_file_that_was_damaged_while_nothing_ran_is_told_when_something_is_added(
+    tmp_path: Path,
+) -> None:
+    async with running_runtime(tmp_path) as running:
+        await create_session(running)
+        await append(running, *"abcd")
+    harmed(running.root, "cut")
+    async with running_runtime(tmp_path) as running:
+        await append(running, "e")
+        events = running.assembly.ledger.tables.by_name["events"].rows
+        await running.until(lambda: any(b"session:damaged" in row.encoded for row in events.values()))
+        assert (await running.ask(SessionMessages(id=SESSION)))["missing"] == [[3, 4]]
+        assert await messages(running) == ["a", "b", "e"]
+
+
 async def test_who_reads_a_log_sees_what_was_acknowledged_before(tmp_path: Path) -> None:
     async with running_runtime(tmp_path, config=config_of(state={"task_files_delay_s": 60})) as running:
         await create_session(running)

@@ -67,6 +67,6 @@ def test_every_goal_has_one_bound_and_somebody_who_measures_it() -> None:
         assert goal.question in QUESTIONS
 
 
-@pytest.mark.parametrize(("goal", "words"), [(RATIO, ">= 0.4 x (0.6)"), (VALUE, "<= 5 ms")])
+@pytest.mark.parametrize(("goal", "words"), [(RATIO, "≥ 0.4 x (0.6)"), (VALUE, "≤ 5 ms")])
 def test_a_goal_says_its_bound_in_words(goal: Goal, words: str) -> None:
     assert goal.bound == words

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import attrs
+import psutil
 import pytest
 
 from supervisor.bench.figures import Answer, Figure, compared, taken
@@ -17,8 +20,8 @@ from supervisor.bench.goals import GOALS, Verdict, judged
 from supervisor.bench.questions import QUESTIONS, Question, Report, asked
 from supervisor.bench.setting import WHOLE, Setting
 from supervisor.cli import bench
+from supervisor.cli.bench_view import show
 from supervisor.cli.faults import CommandFailed
-from supervisor.cli.invocation import Invocation
 from supervisor.cli.screen import Screen
 
 MACHINE = {
@@ -35,7 +38,10 @@ MACHINE = {
 }
 REPORT = Report(
     goals=tuple(
-        judged([compared(taken("single", [1000.0, 2000.0, 2500.0], "/s"), [5000.0] * 3, "raw")], ["throughput"])
+        judged(
+            [compared(taken("single", [1000.0, 2000.0, 2500.0], "/s", note="busy"), [5000.0] * 3, "raw")],
+            ["throughput"],
+        )
     ),
     others=(Figure("Redis", None, "/s", "Redis, 16 × 32", note="Redis is not installed"),),
     points=(),
@@ -50,9 +56,7 @@ ORDINARY = ("growth", "session")
 
 def shown(report: Report) -> str:
     out = io.StringIO()
-    invocation = Invocation()
-    invocation.screen = Screen(out)
-    bench._show(invocation, report)
+    show(Screen(out), report)
     return out.getvalue()
 
 
@@ -87,6 +91,21 @@ def test_a_quick_look_measures_each_goal_of_each_question(name: str, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ended_from_outside_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "supervisor", "bench", "--quick", "--only", "throughput"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as measuring:
+        deadline_s = time.monotonic() + 60
+        while not list(tmp_path.glob("perdure-bench-*/subject-*/coding-agent-state/journal")):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        started = psutil.Process(measuring.pid).children(recursive=True)
+        assert started
+        measuring.terminate()
+        assert measuring.wait(60) == 128 + signal.SIGTERM
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_question_that_fails_does_not_take_the_others_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_setting: Setting) -> Answer:
         raise RuntimeError("the disk is gone")
@@ -110,13 +129,21 @@ def test_a_question_that_fails_does_not_take_the_others_along(tmp_path: Path, mo
 
 def test_each_goal_of_what_was_asked_has_a_row_and_a_verdict() -> None:
     lines = shown(REPORT).splitlines()
-    (single,) = (line for line in lines if line.startswith("single:"))
+    single, meaning = (line for line in lines if line.startswith("single "))
     assert "2,000 /s" in single
-    assert "0.40 × raw" in single
+    assert "0.40 x" in single
     assert "0.2-0.5" in single
     assert single.endswith(" reached")
+    assert meaning.endswith("the same, one client, one in flight, to raw append + fdatasync (busy)")
     assert sum(line.endswith("not measured") for line in lines) == 2
     assert any("Redis is not installed" in line for line in lines)
+
+
+def test_a_goal_and_its_verdict_fit_a_terminal_of_eighty_columns() -> None:
+    wide = taken("growth-cpu", [123_456.0, 654_321.0], "µs")
+    rows = judged([attrs.evolve(wide, ratio=1.05, tasks=1_000_000)], ["growth"])
+    table = shown(attrs.evolve(REPORT, goals=tuple(rows), others=())).split("\n\n")[1]
+    assert max(map(len, table.splitlines())) <= 80
 
 
 def test_what_is_missing_after_the_kill_is_told() -> None:

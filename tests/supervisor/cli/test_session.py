@@ -194,6 +194,23 @@ def test_what_is_missing_is_a_mistake_of_the_command_line(serve: Serve, capsys: 
     assert server.asked == []
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_tail_says_which_messages_are_lost_and_numbers_the_others_rightly(
+    serve: Serve, capsys: Captured, options: list[str]
+) -> None:
+    page = {"messages": [{"content": "four"}, {"content": "seven"}], "next": None, "missing": [[5, 6], [8, 8]]}
+    server = serve({"session.get": lambda _: session(message_count=8), "session.messages": lambda _: page})
+    assert run(["session", "tail", SESSION_ID, "-n", "5", *options]) == 0
+    assert server.asked[-1][1]["after"] == 3
+    told = capsys.readouterr()
+    lost = "lost: the session's file is damaged; perdure doctor tells more"
+    assert told.err == f"messages 5 to 6 are {lost}\nmessage 8 is {lost}\n"
+    if not options:
+        assert [line.split()[0] for line in told.out.splitlines()] == ["4", "7"]
+    else:
+        assert len(told.out.splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("message", "text"),
     [
