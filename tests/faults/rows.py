@@ -48,6 +48,7 @@ LOAD: Final = "scenario/test_limits_load.py"
 ROOT: Final = "supervisor/root/test_root.py"
 RUNTIME_CHILD: Final = "supervisor/root/test_runtime_child.py"
 HOST_CHILD: Final = "supervisor/root/test_host_child.py"
+EXHAUSTION: Final = "scenario/test_exhaustion.py"
 MISBEHAVING: Final = "scenario/test_runs_misbehaving.py"
 
 ROWS: Final = (
@@ -375,6 +376,10 @@ ROWS: Final = (
                 "a_runtime_whose_loop_is_blocked_is_dumped_killed_and_replaced",
                 "a_stopped_runtime_is_killed_and_replaced",
             ),
+            *_in(
+                EXHAUSTION,
+                "a_runtime_without_memory_answers_an_error_or_is_taken_over_and_nothing_acknowledged_is_lost",
+            ),
             "scenario/test_kills.py",
             "scenario/test_runs_kills.py",
         ),
@@ -450,6 +455,11 @@ ROWS: Final = (
         "descriptors, processes, threads exhausted",
         (
             "supervisor/agents/test_exhaustion.py",
+            *_in(
+                EXHAUSTION,
+                "without_processes_a_run_fails_clearly_and_the_next_one_begins_when_there_are_some",
+                "a_root_without_processes_starts_the_next_runtime_as_soon_as_it_can",
+            ),
             *_in(
                 LOAD,
                 "without_descriptors_connections_wait_and_commands_go_on_and_all_is_well_afterwards",
