@@ -24,6 +24,8 @@ BESIDE = "fallback/"
 REFUSED = ON_DISK - {Call.CREATE}
 """Opening writer.lock is no failure of a disk; of one that is mounted read-only the kernel says so beforehand."""
 UNTIL_MENDED = 0
+STEPS_BEFORE = 4
+"""So many steps are carried out before the state directory refuses; from there on calls are counted."""
 KILLS = (Action.KILL_BEFORE, Action.HALF_THEN_KILL, Action.KILL_AFTER)
 
 STEPS = steps_of(
@@ -36,20 +38,26 @@ STEPS = steps_of(
 
 
 def carried_out(keeper: Keeper, refusal: Fault, *kills: Fault) -> list[Seen]:
-    """Carry the steps out under these faults, mend, wait until the journal is back, stop; return all calls."""
+    """Carry the steps out under these faults, mend, wait until the journal is back, stop; return the calls till then.
+
+    For a refusal that ends by itself all calls: its way back is met by the kills, too.
+    """
     faults = (refusal, *kills)
-    with keeper.trial(*faults, steps=STEPS, sample=None, crash_at=-1, beside=True) as trial:
+    with keeper.trial(steps=STEPS, sample=None, crash_at=-1, beside=True) as trial:
         try:
             with trial.client() as client:
-                for _step in STEPS:
+                for number in range(len(STEPS)):
+                    if number == STEPS_BEFORE:
+                        trial.interposer.spoil(*faults)
                     trial.next_step(client)
+                faulty = trial.interposer.count
                 trial.interposer.mend()
                 assert eventually(lambda: is_in_place(client), "the journal is back in the state directory")
             trial.stop()
             trial.check()
         except Exception as error:
             raise Broken(f"{'; '.join(map(str, faults))}: {error}\n(seed {SEED}) {trial.last_words}") from error
-        return trial.interposer.log()
+        return trial.interposer.log()[: None if refusal.times else faulty]
 
 
 def is_in_place(client: Client) -> bool:
@@ -62,16 +70,10 @@ def is_in_place(client: Client) -> bool:
 def test_killed_on_the_way_to_the_fallback_in_it_or_on_the_way_back_it_keeps_what_was_acknowledged(
     keeper: Keeper, times: int, share: int | None
 ) -> None:
-    refusal = Fault(Action.FAIL, 60, times=times, error=errno.EROFS, calls=REFUSED, where=STATE)
+    refusal = Fault(Action.FAIL, 1, times=times, error=errno.EROFS, calls=REFUSED, where=STATE)
     log = carried_out(keeper, refusal)
-    refused = [seen.number for seen in log if seen.error == errno.EROFS]
-    last = len(log) if times else refused[-1]  # what comes when it is mended comes without faults
-    kills: dict[str, list[int]] = {
-        where: [
-            number
-            for number, seen in enumerate((seen for seen in log if seen.path.startswith(where)), 1)
-            if refused[0] <= seen.number <= last
-        ]
+    kills = {
+        where: [number for number, _seen in enumerate((seen for seen in log if seen.path.startswith(where)), 1)]
         for where in (BESIDE, STATE)
     }
     assert kills[BESIDE], "nothing was written beside"
