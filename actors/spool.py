@@ -23,7 +23,7 @@ from actors.messages.bounds import Params, Word
 from actors.messages.questions import ReadSpool, RemoveSpooled, SetAsideSpooled
 from actors.messages.request import Done, Outcome, Request
 from actors.messages.sessions import SessionSeen
-from actors.model.errors import Conflict, InvalidParams, PerdureError, TooLarge
+from actors.model.errors import UNDECODABLE, Conflict, InvalidParams, PerdureError, TooLarge
 from actors.model.stamps import given_stamp
 
 LOOK_EVERY_S: Final = 5.0
@@ -100,7 +100,7 @@ class SpoolIntake:
         try:
             spooled = _decode(content)
             at = given_stamp(spooled.at, "at")
-        except (msgspec.DecodeError, InvalidParams) as error:
+        except (*UNDECODABLE, InvalidParams) as error:
             self._errands.send(SetAsideSpooled(name, f"it is no sighting of a session: {error}"), None)
             return
         self._under_way.add(name)

@@ -18,7 +18,7 @@ from actors.decisions.sessions_lookup import known_by
 from actors.decisions.sessions_retention import beyond_limit
 from actors.messages import sessions as ask
 from actors.model.draft import Draft
-from actors.model.errors import AlreadyExists, NotFound
+from actors.model.errors import UNDECODABLE, AlreadyExists, NotFound, StorageFailed
 from actors.model.facts import Fact
 from actors.model.ids import given_session_id, new_id
 from actors.model.session import Session, given_title
@@ -129,13 +129,25 @@ def restore(draft: Draft, asked: ask.SessionRestore, archived: Archived | None, 
     _refuse_existing(draft, found)
     if archived is None:
         raise NotFound(f"the archive holds no session {found}", hint="only deleted sessions are there", id=found)
-    before = decode_session(archived.row)
+    before = _archived_session(found, archived)
     # Beyond the rev at which it left: the tombstone that knows it may be gone, and a file takes no older revs.
     rev = max(draft.next_rev("sessions", found), before.rev + 2)
     taken = before.alias is not None and known_by(draft, "alias", before.alias)
     session = attrs.evolve(before, last_accessed_at=at.stamp, rev=rev, alias=None if taken else before.alias)
     restored = _whole("session.restored", session, archive=archived.name)
     return Decision((restored, *beyond_limit(draft, at)), (found,))
+
+
+def _archived_session(session_id: str, archived: Archived) -> Session:
+    """Return the session as it left. Raises StorageFailed when that cannot be read any more."""
+    where = f"archive/sessions/{session_id}/{archived.name}/row.archived"
+    try:
+        session = decode_session(archived.row)
+    except UNDECODABLE as error:
+        raise StorageFailed(f"{where} cannot be read: {error}", hint="mend it, or put a good copy there") from None
+    if session.id != session_id:
+        raise StorageFailed(f"{where} is the row of session {session.id}", hint="put the right file there")
+    return session
 
 
 def append_reply(lookup: Lookup, ids: tuple[str, ...]) -> bytes:

@@ -7,9 +7,13 @@ jump; no actor reads the system's clock by itself.
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from actors.model.stamps import stamp_of
+
+HELD_MAX_S: Final = 3600.0
+"""A wall clock that was put back by no more than this was corrected; by more, it is wrong now or was wrong before."""
 
 
 class Clock(Protocol):
@@ -25,12 +29,29 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """
+    The machine's clocks.
+
+    A correction of the wall clock changes no order: while it is back by up to an hour, stamps stand still, so that what
+    comes later is never taken for older (whose turn it is, who was used last). Beyond an hour nothing can be said but
+    what the clock says; whoever does something because of a row's age does not trust it then (`clock_watch`).
+    """
+
+    def __init__(
+        self, wall_s: Callable[[], float] = time.time, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`wall_s` gives POSIX seconds."""
+        self._wall_s = wall_s
+        self._monotonic_s = monotonic_s
+        self._newest_s = float("-inf")
 
     def stamp(self) -> str:
         """Return the present moment as an ISO stamp in UTC."""
-        return stamp_of(time.time())
+        now_s = self._wall_s()
+        if now_s >= self._newest_s or self._newest_s - now_s > HELD_MAX_S:
+            self._newest_s = now_s
+        return stamp_of(self._newest_s)
 
     def monotonic_s(self) -> float:
         """Return seconds since some moment in the past."""
-        return time.monotonic()
+        return self._monotonic_s()

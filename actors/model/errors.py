@@ -7,7 +7,13 @@ members (`details`) that go out as part of the error's `data`.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+UNDECODABLE: Final = (ValueError, RecursionError)
+"""
+What decoders of JSON and msgpack raise for bytes that are none of what they want: errors of their own (all of them are
+ValueErrors), UnicodeDecodeError for what is no UTF-8, and RecursionError for what is nested beyond Python's depth.
+"""
 
 
 class PerdureError(Exception):

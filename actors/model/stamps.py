@@ -9,6 +9,7 @@ from typing import Final
 from actors.model.errors import InvalidParams
 
 _STAMP_CHARACTERS: Final = 24
+_SECOND_CHARACTERS: Final = 19
 
 
 def stamp_of(posix_s: float) -> str:
@@ -20,7 +21,7 @@ def stamp_of(posix_s: float) -> str:
 @lru_cache(maxsize=64)
 def _second(posix_s: int) -> str:
     """Return the part of a stamp that all moments of one second share: laying it out costs as much as a decision."""
-    return dt.datetime.fromtimestamp(posix_s, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return dt.datetime.fromtimestamp(posix_s, dt.UTC).isoformat()[:_SECOND_CHARACTERS]  # strftime writes year 500 short
 
 
 def posix_of(stamp: str) -> float:
@@ -36,9 +37,13 @@ def _posix_of_second(text: str) -> float:
 
 
 def normal(text: str) -> str:
-    """Return another tool's ISO time as a stamp; one without a zone is UTC. Raises ValueError when it is no time."""
+    """Return another tool's ISO time as a stamp; one without a zone is UTC.
+
+    Raises ValueError when it is no time, OverflowError when it is none of the years 1 to 9999 in UTC.
+    """
     moment = dt.datetime.fromisoformat(text)
-    return stamp_of((moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp())
+    utc = moment.astimezone(dt.UTC) if moment.tzinfo is not None else moment
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def given_stamp(text: str, path: str) -> str:

@@ -37,6 +37,9 @@ ROW: Final = "row.archived"
 ROW_BYTES_MAX: Final = 64 << 20
 """Beyond any row; what is longer is not ours."""
 
+_UNIQUE_ROWS: Final = frozenset({"tasks", "runs"})
+"""Kinds of which no two leavings of one id have the same row: revs only grow."""
+
 _CHUNK_BYTES: Final = 1 << 20
 _NUMBER: Final = re.compile(r"[1-9]\d{0,8}")
 
@@ -139,7 +142,7 @@ class Archive:
                 self._link_file(home, path / home.name)
             self._disk.sync_dir(path)
             self._disk.write_new_file(path / ROW, row)
-        self._unlink(homes)
+        self._unlink([home for home in homes if self._is_same(home, path / home.name)])
         return Archived(kind, id, number, path)
 
     def _place(self, kind: Kind, id: str, row: bytes, homes: Sequence[Path]) -> tuple[int, Path]:
@@ -155,7 +158,9 @@ class Archive:
     def _is_repeated(self, path: Path, row: bytes, homes: Sequence[Path]) -> bool:
         is_same = [self._is_same(home, path / home.name) for home in homes]
         if self._is_whole(path):
-            return all(is_same) and self._disk.read_file(path / ROW, ROW_BYTES_MAX) == row
+            # With such a row this one left, whatever has its name by now: that stays where it is.
+            is_known = all(is_same) or path.parent.parent.name in _UNIQUE_ROWS
+            return is_known and self._disk.read_file(path / ROW, ROW_BYTES_MAX) == row
         return all(same or not self._disk.exists(path / home.name) for same, home in zip(is_same, homes, strict=True))
 
     # Coming back

@@ -7,13 +7,14 @@ crash in the middle is mended by doing it again from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 import attrs
 import msgspec
 
+from actors.model.errors import UNDECODABLE
 from actors.model.facts import Effect, Fact
 from actors.model.state import VERSION, Line, Lookup
 from actors.model.tables import Row
@@ -67,7 +68,7 @@ class SessionWork:
         done_rev = self.rev - 1 if self.archive else self.rev  # what leaves has the rev before its deletion
         try:
             return done_rev <= msgspec.json.decode(row, type=_Revised).rev
-        except msgspec.DecodeError:  # nobody knows when it left: then the file is begun anew rather than nothing kept
+        except UNDECODABLE:  # nobody knows when it left: then the file is begun anew rather than nothing kept
             return False
 
 
@@ -84,13 +85,15 @@ class Behind:
     """Rows by task id, the one that waits longest first; None: the file goes."""
     archived_runs: dict[str, bytes] = attrs.field(factory=dict)
     """The last rows of runs whose logs move to the archive."""
-    archived_tasks: dict[str, bytes | None] = attrs.field(factory=dict)
-    """The last rows of tasks whose files move to the archive; None: the row that the file holds."""
+    archived_tasks: dict[str, tuple[int, bytes | None]] = attrs.field(factory=dict)
+    """(rev at which it left, last row) of tasks whose files move to the archive; None: the row that the file holds."""
     sessions: dict[str, list[SessionWork]] = attrs.field(factory=dict)
     texts: list[tuple[str, int, bytes]] = attrs.field(factory=list)
     """(log's name, offset, bytes)"""
     spills: list[tuple[str, int, list[bytes]]] = attrs.field(factory=list)
     """(log's name, number of the first entry, entries)"""
+    leaving_spills: list[tuple[str, int, list[bytes]]] = attrs.field(factory=list)
+    """Those of tasks that are archived afterwards: their log leaves with them."""
     reports: dict[str, bytes | None] = attrs.field(factory=dict)
     """Bodies by report id; None: the file moves to the archive."""
     _waits_from: dict[str, int] = attrs.field(factory=dict)
@@ -104,6 +107,7 @@ class Behind:
             + len(self.sessions)
             + len(self.texts)
             + len(self.spills)
+            + len(self.leaving_spills)
             + len(self.reports)
         )
 
@@ -156,10 +160,11 @@ class Behind:
             sessions=self.sessions,
             texts=self.texts,
             spills=self.spills,
+            leaving_spills=self.leaving_spills,
             reports=self.reports,
         )
         self.archived_tasks, self.archived_runs, self.reports = {}, {}, {}
-        self.sessions, self.texts, self.spills = {}, [], []
+        self.sessions, self.texts, self.spills, self.leaving_spills = {}, [], [], []
         if len(self.tasks) <= tasks_max:
             portion.tasks, self.tasks = self.tasks, {}
             portion._waits_from, self._waits_from = self._waits_from, {}
@@ -177,6 +182,8 @@ class Behind:
         self.tasks = portion.tasks | self.tasks
         self._waits_from = self._waits_from | portion._waits_from
         self._waits_from = {task_id: self._waits_from[task_id] for task_id in self.tasks}
+        leaving = portion.take_leaving_spills(self.archived_tasks)
+        self.leaving_spills = portion.leaving_spills + leaving + self.leaving_spills
         self.archived_tasks = portion.archived_tasks | self.archived_tasks
         self.archived_runs = portion.archived_runs | self.archived_runs
         for session_id, work in self.sessions.items():
@@ -186,11 +193,19 @@ class Behind:
         self.spills = portion.spills + self.spills
         self.reports = portion.reports | self.reports
 
+    def take_leaving_spills(self, task_ids: Collection[str]) -> list[tuple[str, int, list[bytes]]]:
+        """Take the entries of these tasks' logs out of `spills`, and return them."""
+        leaving = [spill for spill in self.spills if task_of_log(spill[0]) in task_ids]
+        if leaving:
+            self.spills = [spill for spill in self.spills if task_of_log(spill[0]) not in task_ids]
+        return leaving
+
     def _task(self, seq: int, fact: Fact, row: Row | None, old: Row | None) -> None:
         self.tasks[fact.id] = None if row is None else row.encoded
         self._waits_from.setdefault(fact.id, seq)
         if fact.op in MOVES:
-            self.archived_tasks[fact.id] = None if old is None else old.encoded
+            self.leaving_spills += self.take_leaving_spills((fact.id,))
+            self.archived_tasks[fact.id] = (fact.rev, None if old is None else old.encoded)
 
     def _session(self, fact: Fact, row: Row | None, old: Row | None) -> None:
         works = self.sessions.setdefault(fact.id, [])
@@ -231,6 +246,11 @@ class Behind:
             self.reports[fact.id] = _encode(body)
         elif fact.op == "report.removed":
             self.reports[fact.id] = None
+
+
+def task_of_log(name: str) -> str:
+    """Return the task whose older log entries the table `logs` knows by this name."""
+    return name.removeprefix("task_")
 
 
 def _meta(rev: int, row: Row | None) -> tuple[int, bytes] | None:

@@ -22,7 +22,7 @@ import msgspec
 from actors.model.errors import NotFound, StorageFailed
 from actors.model.searched import Searched, Unfinished
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
-from actors.storage.behind import Behind, SessionWork
+from actors.storage.behind import Behind, SessionWork, task_of_log
 from actors.storage.contract import DamagedSession, MessagesPage, WrittenBehind
 from actors.storage.files import Disk
 from actors.storage.json_record import parsed
@@ -35,6 +35,7 @@ from actors.storage.run_logs import RunLogs
 from actors.storage.session_files import SessionFiles, SessionLine, SessionScan, session_header
 from actors.storage.session_index import INDEX_ROWS_EAGER, SessionIndex, row_of
 from actors.storage.session_search import SessionSearch
+from actors.storage.survey import Survey
 from actors.storage.task_files import TASK_BYTES_MAX, TaskFiles
 from actors.storage.text_logs import TaskLogs, TextLogs
 
@@ -78,8 +79,10 @@ class BehindFiles:
     def write(self, behind: Behind) -> WrittenBehind:
         """Write a portion."""
         with self._opened():
-            for task_id, row in behind.archived_tasks.items():
-                self._archive_task(task_id, row)
+            for spill in behind.leaving_spills:
+                self._spill(*spill)
+            for task_id, (rev, row) in behind.archived_tasks.items():
+                self._archive_task(task_id, rev, row)
             for run_id, row in behind.archived_runs.items():
                 self._archive.archive_run(run_id, row)
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
@@ -89,8 +92,8 @@ class BehindFiles:
                     self._do(session_id, work)
             for name, offset, data in behind.texts:
                 self._texts.append_at(_session_of(name), offset, data)
-            for name, first, entries in behind.spills:
-                self._task_logs.append(_task_of(name), first, entries)
+            for spill in behind.spills:
+                self._spill(*spill)
             for report_id, body in behind.reports.items():
                 self._write_report(report_id, body)
             if behind.after_seq <= self._written_seq:
@@ -267,17 +270,35 @@ class BehindFiles:
         elif self._disk.exists(self._layout.report_file(report_id)):
             self._archive.archive_report(report_id, msgspec.json.encode({"id": report_id}))
 
-    def _archive_task(self, task_id: str, row: bytes | None) -> None:
-        row = row if row is not None else self._row_in_file(task_id)
+    def _spill(self, name: str, first: int, entries: list[bytes]) -> None:
+        """Append a task's older entries to its log, without those that left for the archive before."""
+        task_id = task_of_log(name)
+        there = self._last_archived_entry(task_id) - first + 1
+        if there < len(entries):
+            self._task_logs.append(task_id, first + max(0, there), entries[max(0, there) :])
+
+    def _last_archived_entry(self, task_id: str) -> int:
+        """Return the number of the last entry that a task of this id took into the archive, 0 when none did."""
+        leaving = self._archive.last_leaving("tasks", task_id)
+        path = None if leaving is None else leaving.path / self._layout.task_log(task_id).name
+        if path is None or not self._disk.exists(path):
+            return 0
+        return Survey.of(self._disk.read_range(path, 0, self._disk.lstat(path).st_size)).last_index
+
+    def _archive_task(self, task_id: str, rev: int, row: bytes | None) -> None:
+        row = row if row is not None else self._row_in_file(task_id, rev)
         if row is not None:
             self._archive.archive_task(task_id, row)
 
-    def _row_in_file(self, task_id: str) -> bytes | None:
+    def _row_in_file(self, task_id: str, left_rev: int) -> bytes | None:
+        """Return the row in the task's file, unless it is that of a task which has the id since the other one left."""
         try:
             task = parsed(self._disk.read_file(self._layout.task_file(task_id), TASK_BYTES_MAX), task_id)
         except FileNotFoundError:
             return None
-        return None if isinstance(task, str) else msgspec.json.encode(task)
+        if isinstance(task, str) or not isinstance(task.get("rev"), int) or task["rev"] >= left_rev:
+            return None
+        return msgspec.json.encode(task)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
@@ -289,7 +310,3 @@ class BehindFiles:
 
 def _session_of(name: str) -> str:
     return name.removeprefix("session_")
-
-
-def _task_of(name: str) -> str:
-    return name.removeprefix("task_")

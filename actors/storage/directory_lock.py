@@ -97,7 +97,7 @@ def _holder(disk: Disk, layout: Layout) -> int | None:
     try:
         record = json.loads(disk.read_file(layout.root_lock, _RECORD_BYTES))
         pid = record.get("runtime_pid") or record.get("pid")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return pid if isinstance(pid, int) else None
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from attrs import field, frozen
 
-from actors.model.errors import InvalidParams
+from actors.model.errors import UNDECODABLE, InvalidParams
 from actors.storage.fallback_case import Compared
 from actors.storage.fallback_merge import NOT_MERGED_REASON, FallbackMerge, Merged
 from actors.storage.files import Disk
@@ -172,6 +172,6 @@ def _read_mark(disk: Disk, layout: Layout) -> dict[str, Any]:
     """Return what the note says; nothing when there is none, or none that can be read as one."""
     try:
         found = msgspec.json.decode(disk.read_file(layout.root / MARK, 1 << 16))
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, *UNDECODABLE):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,9 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from attrs import frozen
 
+from actors.model.errors import UNDECODABLE
 from actors.storage.fallback_case import Compared, Outcome, decide
 from actors.storage.files import Disk
 from actors.storage.journal_decoding import decode_line
@@ -138,7 +138,7 @@ class FallbackMerge:
         for raw in Scan(self._disk, self._beside, base_seq):
             try:
                 ids.update(dict.fromkeys(fact.id for fact in decode_line(raw).facts))
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 continue  # whatever it says, the whole of it lies in quarantine
             if len(ids) >= IDS_LISTED_MAX:
                 break

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from actors.model.errors import UNDECODABLE
 from actors.model.ids import new_id
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -30,7 +31,7 @@ def read_identity(disk: Disk, layout: Layout) -> dict[str, Any] | str:
         return "missing"
     except OSError as error:
         return error.strerror or str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         return str(error)
     if not isinstance(identity, dict) or not all(isinstance(identity.get(name), str) for name in _MEMBERS):
         return "it is no identity"

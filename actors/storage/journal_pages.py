@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-import msgspec
 
+from actors.model.errors import UNDECODABLE
 from actors.model.state import Line
 from actors.storage import journal_lines
 from actors.storage.files import Disk
@@ -92,7 +92,7 @@ class JournalPages:
 def _decoded(raw: journal_lines.Line) -> Line | None:
     try:
         return decode_line(raw)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

@@ -61,7 +61,7 @@ class Medium:
             text = self.texts.setdefault(name, bytearray())
             text.extend(bytes(max(0, offset - len(text))))
             text[offset : offset + len(data)] = data
-        for name, first, entries in behind.spills:
+        for name, first, entries in (*behind.leaving_spills, *behind.spills):
             self.spills.setdefault(name, {}).update(enumerate(entries, first))
         for report_id, body in behind.reports.items():
             self.reports.pop(report_id, None)

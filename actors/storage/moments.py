@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from attrs import frozen
 
-from actors.model.errors import NotFound
+from actors.model.errors import UNDECODABLE, NotFound
 from actors.model.facts import FACTS
 from actors.model.stamps import posix_of
 from actors.model.state import Limits, Line, Tables, rows_after
@@ -92,11 +92,11 @@ def look_back(disk: Disk, layout: Layout, work: Work, until: str | None = None) 
             stretches[-1] = (stretches[-1][0], raw.seq)
         else:
             stretches.append((raw.seq, raw.seq))
-        if until_s is not None and posix_of(_stamp_of(raw.body)) <= until_s:
+        if until_s is not None and _seconds(_stamp_of(raw.body)) <= until_s:
             at_seq = max(at_seq or 0, raw.seq)
     bases = tuple(sorted(_bases(disk, layout, stretches), key=lambda base: base.seq))
     if until_s is not None:
-        before = [base.seq for base in bases if base.path is not None and posix_of(base.saved_at) <= until_s]
+        before = [base.seq for base in bases if base.path is not None and _seconds(base.saved_at) <= until_s]
         at_seq = max([*before, *([] if at_seq is None else [at_seq])], default=None)
     return Past(bases, tuple(stretches), scan.report.last_crc), at_seq
 
@@ -169,7 +169,7 @@ def _load(disk: Disk, base: Base, limits: Limits) -> Tables | None:
         return None
     try:
         return load_image(image, limits).tables
-    except (msgspec.DecodeError, ValueError, TypeError):
+    except (*UNDECODABLE, TypeError):
         return None
 
 
@@ -185,7 +185,7 @@ def _replay(disk: Disk, layout: Layout, tables: Tables, seq: int, work: Work) ->
             return False
         try:
             tables.absorb(line, list(rows_after(tables, line.facts)))
-        except (ValueError, KeyError, TypeError, msgspec.DecodeError):
+        except (*UNDECODABLE, KeyError, TypeError):
             return False
         work.step()
     tables.tasks.build_indexes()
@@ -195,7 +195,7 @@ def _replay(disk: Disk, layout: Layout, tables: Tables, seq: int, work: Work) ->
 def _decoded(raw: Any) -> Line | None:
     try:
         line = decode_line(raw)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
     return line if all(fact.op in FACTS for fact in line.facts) else None
 
@@ -211,8 +211,16 @@ def _stamp_of(body: bytes) -> str:
     """Return a line's time; a line that says none is taken for the oldest."""
     try:
         return _decode_stamped(b"{%b}" % body).ts
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return "1970-01-01T00:00:00.000Z"
+
+
+def _seconds(stamp: str) -> float:
+    """Return a time for comparing; damage that is none is older than everything."""
+    try:
+        return posix_of(stamp)
+    except ValueError:
+        return float("-inf")
 
 
 def _names(disk: Disk, directory: Path) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from actors.model.errors import InvalidParams
+from actors.model.errors import UNDECODABLE, InvalidParams
 from actors.model.facts import Fact
 from actors.model.ids import clean_id
 from actors.model.state import Tables
@@ -45,7 +45,7 @@ def adopted_tasks(tables: Tables, files: TaskFiles, report: RecoveryReport, *, i
     for task_id, content in read.rows.items():
         try:
             task = task_of(content, task_id)
-        except (msgspec.DecodeError, InvalidParams) as error:
+        except (*UNDECODABLE, InvalidParams) as error:
             report.reject(f"tasks/{task_id}.json", 0, str(error), "")
             continue
         fact = _task_fact(tables, task, is_rebuild=is_rebuild)
@@ -68,7 +68,7 @@ def adopted_sessions(tables: Tables, files: SessionFiles, report: RecoveryReport
             continue
         try:
             session = decode_session(encoded)
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             report.reject(name, 0, str(error), "")
             continue
         row = tables.row("sessions", session.id)

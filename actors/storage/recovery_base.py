@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from attrs import Factory, define, frozen
 
-from actors.model.errors import IncompatibleVersion
+from actors.model.errors import UNDECODABLE, IncompatibleVersion
 from actors.model.keys import KeyRecord
 from actors.model.state import Limits, Tables, Tombstone
 from actors.model.tables import Row, any_row
@@ -149,7 +149,7 @@ def _judge(image: SnapshotImage, limits: Limits) -> tuple[Seen, Loaded | None]:
         return Seen.DAMAGED, None
     try:
         return Seen.GOOD, load_image(image, limits)
-    except (msgspec.DecodeError, ValueError, TypeError):
+    except (*UNDECODABLE, TypeError):
         return Seen.DAMAGED, None
 
 
@@ -202,7 +202,7 @@ def _rows(image: SnapshotImage) -> Iterator[tuple[str, Row]]:
         for record in image.sections[section]:
             try:
                 yield table, any_row(table, record)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 continue  # a good crc over something else: it is in quarantine with its file
     daemon = image.header.get("daemon")
     if isinstance(daemon, dict) and isinstance(daemon.get("id"), str):
@@ -213,7 +213,7 @@ def _tombstones(image: SnapshotImage) -> Iterator[Tombstone]:
     for record in image.sections[TOMBSTONES]:
         try:
             yield decode_tombstone(record)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             continue
 
 
@@ -221,7 +221,7 @@ def _keys(image: SnapshotImage) -> Iterator[KeyRecord]:
     for record in image.sections[KEYS]:
         try:
             yield decode_key(record)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             continue
 
 

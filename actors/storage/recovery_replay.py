@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from attrs import Factory, define
 
-from actors.model.errors import IncompatibleVersion
+from actors.model.errors import UNDECODABLE, IncompatibleVersion
 from actors.model.facts import FACTS, Effect, Fact
 from actors.model.recent_lines import RecentLines
 from actors.model.state import Line, Tables, apply, rows_after
@@ -27,7 +27,7 @@ from actors.storage.journal_scan import Scan, ScanReport
 from actors.storage.layout import Layout
 from actors.storage.recovery_report import RecoveryReport
 
-_UNFIT: Final = (ValueError, KeyError, TypeError, msgspec.DecodeError)
+_UNFIT: Final = (*UNDECODABLE, KeyError, TypeError)
 """What `apply` raises for a fact that does not fit the row it meets."""
 
 
@@ -95,7 +95,7 @@ class Replay:
         for raw in scan:
             try:
                 line = decode_line(raw)
-            except msgspec.DecodeError as error:
+            except UNDECODABLE as error:
                 self._report.reject("journal", raw.seq, f"line {raw.seq} cannot be decoded: {error}", "")
                 continue
             unknown = [fact.op for fact in line.facts if fact.op not in FACTS]

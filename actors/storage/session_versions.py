@@ -17,6 +17,7 @@ import msgspec
 import orjson
 from attrs import frozen
 
+from actors.model.errors import UNDECODABLE
 from actors.storage.archive import ROW, ROW_BYTES_MAX
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -76,7 +77,7 @@ def _found(disk: Disk, layout: Layout, session_id: str) -> Iterator[Version]:
 def _rev_of_row(disk: Disk, path: Path) -> int:
     try:
         return msgspec.json.decode(disk.read_file(path, ROW_BYTES_MAX, links_max=2), type=_Rev).rev
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return 0
 
 

@@ -103,7 +103,7 @@ def _is_readable(disk: Disk, layout: Layout) -> bool:
 def _pending(behind: Behind) -> frozenset[str]:
     """Return the ids of rows, and the names of logs, whose files the next start still writes."""
     texts = [name for name, _offset, _data in behind.texts]
-    spills = [name for name, _first, _entries in behind.spills]
+    spills = [name for name, _first, _entries in (*behind.leaving_spills, *behind.spills)]
     moved = [*behind.archived_tasks, *behind.archived_runs]
     return frozenset([*behind.tasks, *moved, *behind.sessions, *behind.reports, *texts, *spills])
 

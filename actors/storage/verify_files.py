@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from attrs import frozen
 
-from actors.model.errors import PerdureError
+from actors.model.errors import UNDECODABLE, PerdureError
 from actors.model.run import LIVE
 from actors.model.state import Tables
 from actors.model.tables import Row, decode_run, decode_session, decode_task
@@ -129,7 +129,7 @@ def _verify_tasks(files: FilesRead, tables: Tables, findings: Findings, pending:
 def _problem_of(content: bytes, task_id: str, row: Row | None, grave_rev: int, *, is_pending: bool) -> str | None:
     try:
         task = task_of(content, task_id)
-    except (msgspec.DecodeError, PerdureError) as error:
+    except (*UNDECODABLE, PerdureError) as error:
         return f"no task: {error}"
     if row is None:
         return None if is_pending or task.rev <= grave_rev else "there is no such task"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from attrs import Factory, define
 
+from actors.model.errors import UNDECODABLE
 from actors.model.facts import FACTS, Effect
 from actors.model.state import Line, Tables
 from actors.storage.codec import Bad
@@ -60,7 +60,7 @@ def verify_journal(
         work.step()
         try:
             line = decode_line(raw)
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             unknown.append((raw.seq, f"line {raw.seq} is whole and says nothing that Perdure knows: {error}"))
             continue
         if raw.seq <= tables.seq and all(fact.op in FACTS for fact in line.facts):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-import msgspec
-
+from actors.model.errors import UNDECODABLE
 from actors.model.tables import any_row
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Kind
 from actors.storage.files import TEMPORARY_MARK, Disk
@@ -104,7 +103,7 @@ def _problem_of_row(disk: Disk, path: Path, kind: Kind) -> str | None:
         any_row(kind, disk.read_file(path, ROW_BYTES_MAX, links_max=2))
     except OSError as error:
         return error.strerror or str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         return f"no row: {error}"
     return None
 

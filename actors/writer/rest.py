@@ -14,6 +14,9 @@ from typing import Final
 REST_PER_WORK: Final = 9.0
 """A tenth of the time: 64 clients had 40 % more commands answered than with a thread that never rests."""
 
+REST_MAX_S: Final = 1.0
+"""However long a portion took: a disk that was slow once must not keep files waiting for minutes."""
+
 WAITING_MAX: Final = 200_000
 """Files. Their lines are some 150 MB of journal that cannot be let go of yet."""
 
@@ -25,4 +28,4 @@ def rest_s(work_s: float, *, lines: int, files: int, waiting: int) -> float:
     """
     if lines <= files or waiting > WAITING_MAX:
         return 0.0
-    return work_s * REST_PER_WORK
+    return min(REST_MAX_S, work_s * REST_PER_WORK)

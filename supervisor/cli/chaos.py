@@ -77,7 +77,7 @@ def _read(file: Path) -> "Schedule":
     try:
         members = json.loads(file.read_bytes())
         return Schedule.from_json(members.get("schedule", members))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CommandFailed(
             f"{file} tells of no trial: {error!r}", f"give the {REPLAY} of a trial that was kept", Exit.USAGE
         ) from None

@@ -51,7 +51,7 @@ class JsonObject(click.ParamType[dict[str, Any]]):
             return value
         try:
             found = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.fail(f"{one_line(value)!r} is not JSON: {error}", param, ctx)
         if not isinstance(found, dict):
             self.fail(f'{one_line(value)!r} is no JSON object: write {{"name": "value"}}', param, ctx)
@@ -62,7 +62,7 @@ def json_or_text(text: str) -> Any:
     """What `text` says as JSON; the text itself where it is none."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -29,7 +29,7 @@ def numbered(state_path: Path, number: int) -> str | None:
     """The id that had this number, counted from 1; None where the last list had none."""
     try:
         ids = json.loads(_place(state_path).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(ids, list) or not 1 <= number <= len(ids):
         return None

@@ -1,4 +1,4 @@
-"""`perdure logs`: what a run printed, byte for byte."""
+"""`perdure logs`: what a run printed, byte for byte; JSON lines of a tool, at a terminal, as people read them."""
 
 import sys
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from supervisor.cli.faults import Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.interrupts import Interrupted, Interrupts
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.printing import Printer
+from supervisor.cli.printing import Printer, is_to_be_readable
 from supervisor.cli.reach import runtime
 from supervisor.cli.short_ids import do_with_id
 
@@ -27,6 +27,7 @@ stderr_option = click.option(
 offset_option = click.option(
     "--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first N bytes."
 )
+raw_option = click.option("--raw", is_flag=True, help="What a tool prints as it is, also at a terminal.")
 
 
 @command("logs", example="perdure logs -f 01a1fd99-6037-73d0-930e-f08bfe6d6489")
@@ -34,20 +35,24 @@ offset_option = click.option(
 @follow_option
 @stderr_option
 @offset_option
-def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset: int) -> int:  # noqa: FBT001  click gives flags so
+@raw_option
+def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset: int, raw: bool) -> int:  # noqa: FBT001  click gives flags so
     """Show what a run printed; -f follows."""
     with runtime(invocation) as perdure:
         row = do_with_id(perdure, "run", id, lambda id_: perdure.call("run.get", id=id_))
-        return show_output(perdure, row, following=following, errors=errors, offset=offset)
+        readable = not errors and is_to_be_readable(row, sys.stdout, raw=raw)
+        return show_output(perdure, row, following=following, errors=errors, offset=offset, readable=readable)
 
 
-def show_output(perdure: "Client", row: Mapping[str, Any], *, following: bool, errors: bool, offset: int) -> int:
+def show_output(
+    perdure: "Client", row: Mapping[str, Any], *, following: bool, errors: bool, offset: int, readable: bool = False
+) -> int:
     """Print what a run printed, given its row; return the exit code."""
     from supervisor.client.output import follow_output, read_output
 
     stream, other = ("stderr", "stdout") if errors else ("stdout", "stderr")
     with Interrupts() as interrupts:
-        printer = Printer(interrupts, {stream: sys.stdout}, {stream: offset})
+        printer = Printer(interrupts, {stream: sys.stdout}, {stream: offset}, readable=readable)
         try:
             for piece in (
                 follow_output(perdure, row["id"], printer.offsets, interrupts.until_readable)
@@ -55,6 +60,7 @@ def show_output(perdure: "Client", row: Mapping[str, Any], *, following: bool, e
                 else read_output(perdure, row["id"], stream, offset)
             ):
                 printer.write(piece)
+            printer.finish()
         except Interrupted:
             return Exit.FINE if following else Exit.INTERRUPTED
         except BrokenPipeError:  # `perdure logs RUN | head`

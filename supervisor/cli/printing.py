@@ -1,6 +1,7 @@
 """
 What a run printed, as it was printed: bytes to this process's own streams, and a line of progress while there are none.
 
+At a terminal, what a tool prints as JSON lines is made readable on the way; whoever reads by a pipe gets the bytes.
 The line is for a person at a terminal, stands on standard error, and is gone before anything else is written.
 """
 
@@ -8,19 +9,34 @@ import errno
 import os
 import select
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
+from supervisor.cli.agent_view import Readable
 from supervisor.cli.interrupts import Interrupts
 from supervisor.client.output import Printed
 
 
-class Printer:
-    """Writes the streams of one run. `offsets` says how far each is written: to the byte, whatever interrupts it."""
+def is_to_be_readable(run: Mapping[str, Any], outlet: TextIO, *, raw: bool) -> bool:
+    """Whether a person looks at what a tool prints; a command that somebody typed prints what it prints."""
+    return not raw and run.get("tool") not in (None, "SHELL") and outlet.isatty()
 
-    def __init__(self, interrupts: Interrupts, outlets: dict[str, TextIO], offsets: dict[str, int]) -> None:
+
+class Printer:
+    """
+    Writes the streams of one run. `offsets` says how far each is written: to the byte, whatever interrupts it.
+
+    With `readable` standard output is made readable: what is taken, and not written yet, then comes first.
+    """
+
+    def __init__(
+        self, interrupts: Interrupts, outlets: dict[str, TextIO], offsets: dict[str, int], *, readable: bool = False
+    ) -> None:
         self.offsets = offsets
         self._interrupts = interrupts
         self._descriptors = {stream: outlet.fileno() for stream, outlet in outlets.items()}
+        self._readable = Readable() if readable else None
+        self._unwritten = b""
         for outlet in outlets.values():
             outlet.flush()
 
@@ -31,19 +47,39 @@ class Printer:
         In small steps: a step never waits, so Ctrl-C is heard also while the reader is slow.
         """
         data = memoryview(piece.data)[max(0, self.offsets[piece.stream] - piece.offset) :]
-        descriptor = self._descriptors[piece.stream]
+        if self._readable is not None and piece.stream == "stdout":
+            self.offsets["stdout"] += len(data)
+            self._unwritten += self._readable.feed(bytes(data))
+            self._write_unwritten()
+            return
         while data:
+            written = self._step(piece.stream, data)
+            self.offsets[piece.stream] += written
+            data = data[written:]
+
+    def finish(self) -> None:
+        """Nothing more comes: write what was held back. Raises as `write` does."""
+        if self._readable is not None:
+            self._unwritten += self._readable.finish()
+            self._write_unwritten()
+
+    def _write_unwritten(self) -> None:
+        while self._unwritten:
+            self._unwritten = self._unwritten[self._step("stdout", memoryview(self._unwritten)) :]
+
+    def _step(self, stream: str, data: memoryview) -> int:
+        """Write a little; return how many bytes that were."""
+        descriptor = self._descriptors[stream]
+        while True:
             self._interrupts.until_writable(descriptor)
             try:
-                written = os.write(descriptor, data[: select.PIPE_BUF])
+                return os.write(descriptor, data[: select.PIPE_BUF])
             except BlockingIOError:  # somebody else, who shares it, was quicker
                 continue
             except OSError as error:
                 if error.errno == errno.EIO:  # the terminal is gone
                     raise BrokenPipeError from error
                 raise
-            self.offsets[piece.stream] += written
-            data = data[written:]
 
 
 class Progress:

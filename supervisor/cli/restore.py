@@ -54,7 +54,7 @@ def restore(
         if dry_run or not planned["facts"]:
             _tell(invocation, planned)
             return Exit.FINE
-        if not invocation.as_json:
+        if not invocation.as_json and not yes:  # nobody is asked: what was done says the same
             invocation.screen.show(*restore_view.restored(planned))
         question = f"Restore {works.path} to seq {planned['to_seq']}?"
         if not agreed(question, yes=yes, ask=click.confirm, needs_yes=True):

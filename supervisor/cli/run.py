@@ -13,6 +13,7 @@ from supervisor.cli.choices import task_id
 from supervisor.cli.faults import Exit, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
+from supervisor.cli.logs import raw_option
 from supervisor.cli.reach import Runtime, runtime
 from supervisor.cli.short_ids import do_with_id
 from supervisor.cli.starting import create_and_start
@@ -32,6 +33,7 @@ from supervisor.cli.starting import create_and_start
 @click.option("--env", metavar="NAME=VALUE", multiple=True, help="A variable for it; NAME alone hands on ours.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="How long it may take.")
 @click.option("--max-attempts", type=click.IntRange(1), metavar="N", help="How often it is tried (a command: once).")
+@raw_option
 @click.option("--detach", "-d", is_flag=True, help="Do not wait: print the run's id and end.")
 def run(invocation: Invocation, words: Sequence[str], tool: str | None, task: str | None, **given: Any) -> int:
     """
@@ -39,6 +41,8 @@ def run(invocation: Invocation, words: Sequence[str], tool: str | None, task: st
 
     Ends with the agent's exit code, with 128 and the number for a signal, with 127 for a command that is missing and
     126 for one that cannot be executed, and with 125 where Perdure itself failed.
+    At a terminal, what a tool prints as JSON lines is shown as a person reads it: what the agent says, and a line for
+    each tool that it uses. In a pipe, or with --raw, it comes as it is.
     The agent is Perdure's and not this terminal's: closing the terminal leaves it running, and Ctrl-C asks
     whether it is to be stopped. Where nobody can be asked, in a script, Ctrl-C stops it.
     """
@@ -51,7 +55,7 @@ def run(invocation: Invocation, words: Sequence[str], tool: str | None, task: st
             if not given["detach"]:
                 from supervisor.cli.run_watching import watched
 
-                return watched(perdure, row)
+                return watched(perdure, row, raw=given["raw"])
     except (click.exceptions.Abort, click.ClickException):
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, it must not look like the agent's own exit code
@@ -73,7 +77,7 @@ def _starting(
     settings = {name: given[name] for name in ("cwd", "env", "timeout", "max_attempts") if given[name]}
     if task is not None:
         if words or tool or settings:
-            raise click.UsageError("--task names all that there is to run: nothing else goes with it but --detach")
+            raise click.UsageError("--task names all that there is to run: only --detach and --raw go with it")
         return lambda perdure: do_with_id(perdure, "task", task, lambda id_: perdure.call("run.start", task_id=id_))
     if not words:
         raise click.UsageError("there is nothing to run: write -- and a command, or --tool NAME and a description")

@@ -19,7 +19,7 @@ from actors.model.run import output_path
 from supervisor.cli import run_view
 from supervisor.cli.faults import Exit
 from supervisor.cli.interrupts import Interrupted, Interrupts
-from supervisor.cli.printing import Printer, Progress
+from supervisor.cli.printing import Printer, Progress, is_to_be_readable
 from supervisor.cli.reach import PAGE_ROWS, until_over
 from supervisor.client.output import follow_output
 
@@ -36,14 +36,16 @@ class _Left(Exception):
     """The person at the terminal lets the run go on without looking at it."""
 
 
-def watched(perdure: "Client", run: Run) -> int:
+def watched(perdure: "Client", run: Run, *, raw: bool = False) -> int:
     """
     Print what a run and the further attempts of its task print; give the exit code that says how the last one ended.
+
+    `raw`: as it is printed, also at a terminal.
 
     Raises what the client raises.
     """
     with Interrupts() as interrupts:
-        watch = _Watch(perdure, interrupts)
+        watch = _Watch(perdure, interrupts, raw=raw)
         try:
             while True:
                 over = watch.until_over(run)
@@ -66,23 +68,27 @@ def watched(perdure: "Client", run: Run) -> int:
 class _Watch:
     """One call of `watched`."""
 
-    def __init__(self, perdure: "Client", interrupts: Interrupts) -> None:
+    def __init__(self, perdure: "Client", interrupts: Interrupts, *, raw: bool) -> None:
         self.is_stopping = False
         """Whether Ctrl-C has stopped it: then no further attempt is waited for."""
         self._perdure = perdure
         self._interrupts = interrupts
+        self._raw = raw
         self._progress = Progress()
         self._is_at_line_start = True
         """Whether a line of progress can be shown without wiping out what an agent has printed."""
 
     def until_over(self, run: Run) -> Run:
         """Print what one run prints; give its row when it is over."""
-        printer = Printer(self._interrupts, {"stdout": sys.stdout, "stderr": sys.stderr}, {"stdout": 0, "stderr": 0})
+        readable = is_to_be_readable(run, sys.stdout, raw=self._raw)
+        outlets = {"stdout": sys.stdout, "stderr": sys.stderr}
+        printer = Printer(self._interrupts, outlets, dict.fromkeys(outlets, 0), readable=readable)
         if self.is_stopping:
             self._stop(run)
         while True:
             try:
                 self._print(run, printer)
+                printer.finish()
             except Interrupted:
                 self._asked_to_stop(run)
             else:

@@ -86,7 +86,7 @@ def _edited(perdure: Runtime, id_: str, if_rev: int | None) -> Any:
         raise _kept(draft, f"somebody else changed task {task['id']} while you edited it", Exit.CONFLICT) from error
     except InvalidParams as error:
         raise _kept(draft, f"the task was refused: {error.message}", Exit.USAGE) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _kept(draft, f"what you saved is not a task's members as JSON: {error}", Exit.USAGE) from error
     draft.unlink()
     draft.parent.rmdir()

@@ -119,7 +119,7 @@ class Inbox:
         for line in self._splitter.feed(data, 0.0):
             try:
                 message = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise OSError("what arrives there is not JSON") from None
             messages.extend(message if isinstance(message, list) else [message])
         if not all(isinstance(message, dict) for message in messages):

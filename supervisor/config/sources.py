@@ -79,8 +79,10 @@ def from_file(path: Path, directory: Path) -> Layer:
         layer.refuse(source, "", f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         layer.refuse(source, "", f"is not valid UTF-8 (at byte {error.start})")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # tomllib's own is one, and a number with too many digits is another
         layer.refuse(source, "", f"is not valid TOML: {error}")
+    except RecursionError:
+        layer.refuse(source, "", "is nested too deeply")
     else:
         layer = from_tables(tables, source, directory)
     return layer

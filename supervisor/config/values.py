@@ -15,6 +15,9 @@ from supervisor.config.schema import Key
 SHOWN_CHARACTERS_MAX = 80
 """A wrong value is shown to be recognised, not to fill a line."""
 
+SHOWN_BITS_MAX = 1024
+"""Of a number; Python itself refuses to write out those of some thousands of digits."""
+
 _WORDS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 """What means yes and no where only text can be given."""
 
@@ -50,7 +53,10 @@ def checked(key: Key, value: object, directory: Path) -> object:
     elif key.kind is tuple and isinstance(value, list | tuple):
         return _texts(value)
     elif key.kind is float and type(value) in (int, float):
-        return _within(key, float(value))  # type: ignore[arg-type] # the line above has looked
+        try:
+            return _within(key, float(value))  # type: ignore[arg-type] # the line above has looked
+        except OverflowError:
+            raise Unfit(f"must be {_KINDS[key.kind]}, is {_shown(value)}") from None
     elif type(value) is key.kind:
         return _one_of(key, value) if isinstance(value, str) else _within(key, value)
     raise Unfit(f"must be {_KINDS[key.kind]}, is {_named(value)}")
@@ -119,12 +125,12 @@ def _one_of(key: Key, value: str) -> str:
 def _within(key: Key, value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise Unfit(f"must be a finite number, is {value}")
     if key.bounds.at_least is not None and value < key.bounds.at_least:
-        raise Unfit(f"must be at least {_plain(key.bounds.at_least)}, is {value}")
+        raise Unfit(f"must be at least {_plain(key.bounds.at_least)}, is {_shown(value)}")
     if key.bounds.at_most is not None and value > key.bounds.at_most:
-        raise Unfit(f"must be at most {_plain(key.bounds.at_most)}, is {value}")
+        raise Unfit(f"must be at most {_plain(key.bounds.at_most)}, is {_shown(value)}")
     return value
 
 
@@ -134,6 +140,8 @@ def _named(value: object) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > SHOWN_BITS_MAX:
+        return f"a number of {value.bit_length()} bits"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 

@@ -22,19 +22,19 @@ _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 
 def as_nanocoder(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the messages that one message becomes; none when it says nothing that nanocoder could show."""
-    kind = body.get("type")
+    kind, role = _word(body.get("type")), _word(body.get("role"))
     if kind in _CALLS:
         return [_message("assistant", "", [_call(body.get("call_id"), body.get("name"), _arguments(body))])]
     if kind in _OUTPUTS:
         return [_result(body.get("call_id"), body.get("output"))]
-    content, role = body.get("content"), body.get("role")
+    content = body.get("content")
     if "type" not in body and "uuid" not in body and isinstance(content, str) and role in ROLES:
         return [dict(body)]
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     results = [_result(part.get("tool_use_id"), part.get("content")) for part in parts if _is(part, "tool_result")]
     calls = [_call(part.get("id"), part.get("name"), part.get("input")) for part in parts if _is(part, "tool_use")]
     text = text_of(content)
-    said = [_message(role if role in ROLES else "system", text, calls)] if text or calls else []
+    said = [_message(role if role is not None and role in ROLES else "system", text, calls)] if text or calls else []
     return results + said
 
 
@@ -61,12 +61,17 @@ def _arguments(body: Mapping[str, Any]) -> Any:
         if isinstance(found, str):
             try:
                 parsed = json.loads(found)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return {"input": found}
             return parsed if isinstance(parsed, dict) else {"input": found}
         if found is not None:
             return found
     return {}
+
+
+def _word(value: Any) -> str | None:
+    """A member that names something; None when it is no text."""
+    return value if isinstance(value, str) else None
 
 
 def _as_text(value: Any) -> str:

@@ -73,7 +73,7 @@ class _Outline:
 
     def take(self, value: dict[str, Any]) -> None:
         kind = value.get("type")
-        if kind not in SAID or not isinstance(kind, str):
+        if not isinstance(kind, str) or kind not in SAID:
             self._take_other(kind, value)
             return
         self.said += 1
@@ -162,7 +162,7 @@ def _messages(file: File) -> Iterator[Message | Skipped]:
     for line in read_lines(file):
         if isinstance(line, Skipped):
             yield line
-        elif line.value.get("type") in SAID:
+        elif _is_said(line.value):
             yield message_of(file, line.number, _flat(line.value), line.size_bytes)
         elif not isinstance(line.value.get("type"), str):
             yield Skipped(file=file.name, line=line.number, reason="the line says no type")
@@ -177,9 +177,14 @@ def _flat(value: dict[str, Any]) -> dict[str, Any]:
     return {**inner, **{name: member for name, member in value.items() if name != "message"}}
 
 
+def _is_said(value: dict[str, Any]) -> bool:
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in SAID
+
+
 def _is_transcript(file: File) -> bool:
     for number, line in enumerate(read_lines(file)):
-        if isinstance(line, Line) and line.value.get("type") in SAID and "sessionId" in line.value:
+        if isinstance(line, Line) and _is_said(line.value) and "sessionId" in line.value:
             return True
         if number == _LOOKED_AT:
             break

@@ -32,7 +32,7 @@ def sighting(text: bytes, *, store_first_prompt: bool) -> dict[str, Any]:
     """Return the parameters of `session.seen`. Raises NotAHook."""
     try:
         told = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotAHook(f"it is not JSON: {error}") from None
     if not isinstance(told, dict):
         raise NotAHook("it is no JSON object")
@@ -71,7 +71,7 @@ def _transcript(path: str) -> tuple[dict[str, Any], dict[str, str], str | None]:
                 if prompt is None:
                     prompt = _prompt(line)
             last = [line["uuid"] for line in _lines(_tail(stream)) if isinstance(line.get("uuid"), str)]
-    except OSError:
+    except (OSError, ValueError):  # the second: a text that can be no path
         return transcript, {}, None
     if uuids:
         transcript["first_uuid"] = uuids[0]
@@ -99,9 +99,9 @@ def _lines(part: bytes) -> Iterator[dict[str, Any]]:
     for line in part.split(b"\n"):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict) and value.get("type") in _SAID:
+        if isinstance(value, dict) and isinstance(value.get("type"), str) and value["type"] in _SAID:
             yield value
 
 

@@ -134,7 +134,7 @@ def _messages(file: File) -> Iterator[Message | Skipped]:
             yield line
             continue
         kind, payload = line.value.get("type"), line.value.get("payload")
-        if kind in _PASSED_OVER:
+        if isinstance(kind, str) and kind in _PASSED_OVER:
             continue
         if not isinstance(kind, str) or not isinstance(payload, dict):
             yield Skipped(file=file.name, line=line.number, reason="the line is no item of a rollout")

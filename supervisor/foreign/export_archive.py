@@ -7,12 +7,16 @@ comes first, then what is written behind the journal, the journal last: so the j
 before it may lack, and they hold everything that state.json says of them. A file that grows meanwhile is taken as long
 as it was when it was opened; a torn last line is what recovery meets after any power cut.
 
+While the journal goes on in a fallback directory (`state.fallback_path`) its segments there are part of it. Which
+directory that is is left out: what is unpacked elsewhere has nothing to look for there.
+
 What belongs to a running process is left out: locks, sockets, files not yet in their place, the log of Perdure itself;
 and the search cache of sessions, which SQLite may be changing and any search makes anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -24,7 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from actors.model.stamps import stamp_of
 
@@ -33,6 +37,8 @@ VERSION: Final = 1
 
 _FIRST: Final = "state.json"
 _LAST: Final = "journal"
+_NOTE: Final = "fallback.json"
+_SEGMENT: Final = "[0-9]" * 20 + ".jsonl"
 _LEFT_OUT: Final = frozenset(
     {
         "perdure.lock",
@@ -42,10 +48,19 @@ _LEFT_OUT: Final = frozenset(
         "logs/perdure.log",
         "sessions/search.sqlite",
         "sessions/search.sqlite-wal",
+        _NOTE,
     }
 )
 _TEMPORARY: Final = ".tmp-"
 _FILE_MODE: Final = 0o600
+
+
+@frozen
+class Member:
+    """A file of the archive: its name there, and where it is read, the first place that has it."""
+
+    name: str
+    paths: tuple[Path, ...]
 
 
 @define
@@ -75,8 +90,8 @@ def export_archive(
         with os.fdopen(descriptor, "wb") as stream:
             compression = "w|gz" if target.name.endswith(".gz") else "w|"
             with tarfile.open(fileobj=stream, mode=compression, format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
-                for name in names(state_path):
-                    _add(tar, state_path, name, exported, advance)
+                for member in members(state_path):
+                    _add(tar, member, exported, advance)
                 _add_manifest(tar, exported, version)
             stream.flush()
             os.fsync(stream.fileno())
@@ -86,20 +101,52 @@ def export_archive(
     return exported
 
 
-def names(state_path: Path) -> Iterator[str]:
+def members(state_path: Path) -> Iterator[Member]:
     """Yield what belongs into the archive, in the order in which it must be read."""
     if (state_path / _FIRST).is_file():
-        yield _FIRST
+        yield Member(_FIRST, (state_path / _FIRST,))
     for name in _below(state_path, ""):
         if name != _FIRST and not name.startswith(f"{_LAST}/"):
-            yield name
-    if (state_path / _LAST).is_dir():
-        yield from _below(state_path, _LAST)
+            yield Member(name, (state_path / name,))
+    yield from _journal(state_path)
 
 
 def size_bytes(state_path: Path) -> int:
     """Return about how many bytes there are to read."""
-    return sum((state_path / name).lstat().st_size for name in names(state_path))
+    return sum(path.lstat().st_size for member in members(state_path) for path in member.paths[:1])
+
+
+def _journal(state_path: Path) -> Iterator[Member]:
+    """Yield the segments of the journal, with those in its fallback directory, as a start would bring them together.
+
+    What goes on in the fallback directory replaces what the state directory has from there on. Where that holds lines
+    of its own (it was started without its fallback) both are taken, and the fallback's are nobody's journal any more.
+    """
+    own = list(_below(state_path, _LAST)) if (state_path / _LAST).is_dir() else []
+    fallback = _fallback_of(state_path)
+    beside = sorted(fallback.glob(f"{_LAST}/{_SEGMENT}")) if fallback is not None else []
+    replaced = [name for name in own if beside and Path(name).name >= beside[0].name]
+    if any(_holds_lines(state_path / name) for name in replaced):
+        replaced = []
+        yield from (Member(f"fallback/{_LAST}/{path.name}", (path,)) for path in beside)
+        beside = []
+    yield from (Member(name, (state_path / name,)) for name in own if name not in replaced)
+    for path in beside:  # one that goes meanwhile has been merged: then the state directory has it under its name
+        yield Member(f"{_LAST}/{path.name}", (path, state_path / _LAST / path.name))
+
+
+def _fallback_of(state_path: Path) -> Path | None:
+    """Return the fallback directory that the state directory notes, None when there is none."""
+    try:
+        noted = json.loads((state_path / _NOTE).read_bytes())["path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(noted) if isinstance(noted, str) else None
+
+
+def _holds_lines(segment: Path) -> bool:
+    with segment.open("rb") as stream:
+        return stream.read(1) not in (b"", b"\0")
 
 
 def _below(state_path: Path, folder: str) -> Iterator[str]:
@@ -111,22 +158,22 @@ def _below(state_path: Path, folder: str) -> Iterator[str]:
             yield name
 
 
-def _add(
-    tar: tarfile.TarFile, state_path: Path, name: str, exported: Exported, advance: Callable[[int], object]
-) -> None:
-    try:
-        stream = (state_path / name).open("rb")
-    except FileNotFoundError:
-        return  # it left between the listing and now
+def _add(tar: tarfile.TarFile, member: Member, exported: Exported, advance: Callable[[int], object]) -> None:
+    for path in member.paths:
+        with contextlib.suppress(FileNotFoundError):  # it left between the listing and now
+            stream = path.open("rb")
+            break
+    else:
+        return
     with stream:
         status = os.fstat(stream.fileno())
-        entry = tarfile.TarInfo(name)
+        entry = tarfile.TarInfo(member.name)
         entry.size, entry.mtime, entry.mode = status.st_size, int(status.st_mtime), _FILE_MODE
         measured = _Measured(stream, status.st_size, advance)
         tar.addfile(entry, measured)
     exported.files += 1
     exported.bytes += status.st_size
-    exported.manifest.append({"path": name, "bytes": status.st_size, "sha256": measured.sha256.hexdigest()})
+    exported.manifest.append({"path": member.name, "bytes": status.st_size, "sha256": measured.sha256.hexdigest()})
 
 
 class _Measured:

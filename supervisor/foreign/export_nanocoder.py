@@ -191,7 +191,7 @@ def _index(directory: Path, report: Report) -> dict[str, dict[str, Any]]:
         found = json.loads((directory / INDEX).read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         report.note(f"{INDEX} could not be read and is made anew: {error}")
         return {}
     entries = found if isinstance(found, list) else []

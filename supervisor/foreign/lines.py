@@ -26,6 +26,9 @@ FILE_BYTES_MAX: Final = 512 << 20
 DEPTH_MAX: Final = 16
 """Directories below the one that is imported."""
 
+_AROUND: Final = 16
+"""Objects and lists that what was read may be put into before it is written again."""
+
 
 def files_below(directory: Path, suffix: str, depth_max: int = DEPTH_MAX) -> list[File]:
     """List the files with this suffix, sorted by name; links to directories are not followed."""
@@ -111,6 +114,24 @@ class _NotJson:
 
 
 def _decoded(text: bytes) -> Any:
+    value = _parsed(text)
+    # The parser reads deeper nesting than it writes: what cannot be sent, hashed or stored is no content.
+    if text.count(b"[") + text.count(b"{") > _AROUND and not isinstance(value, _NotJson) and not _is_writable(value):
+        return _NotJson("it is nested too deeply")
+    return value
+
+
+def _is_writable(value: Any) -> bool:
+    for _ in range(_AROUND):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _parsed(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,7 @@ from actors.model.errors import Forbidden, Overloaded, PerdureError
 from supervisor.gateway.credentials import peer_uid, served_uids
 from supervisor.gateway.observer import Observer
 from supervisor.gateway.readiness import READ, Readiness
+from supervisor.logs import get_logger
 from supervisor.wire import jsonrpc
 
 ACCEPTS_MAX: Final = 64
@@ -22,6 +24,11 @@ ACCEPTS_MAX: Final = 64
 
 RETRY_AFTER_S: Final = 1.0
 """What a connection over the limit is told."""
+
+TOLD_EVERY_S: Final = 60.0
+"""How often the log hears of users that are not served: somebody who tries in a loop must not fill it."""
+
+_log: Final = get_logger("gateway:door")
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -41,6 +48,9 @@ class Door:
         self._readiness: Readiness | None = None
         self._listening = False
         self._shut = False
+        self._strangers = 0
+        """Connections of other users since the log was told."""
+        self._tell_at_s = 0.0
         listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
 
     def watch(self, readiness: Readiness | None) -> None:
@@ -94,12 +104,20 @@ class Door:
         except OSError as error:
             return Forbidden(f"who is asking cannot be found out: {error.strerror}")
         if uid not in self._uids:
+            self._note_stranger(uid)
             return Forbidden(f"user {uid} is not served here", hint="only the owner of the socket and root are")
         if connected >= self._connections_max:
             return Overloaded(
                 f"at most {self._connections_max} connections are served at once", retry_after_s=RETRY_AFTER_S
             )
         return None
+
+    def _note_stranger(self, uid: int) -> None:
+        self._strangers += 1
+        now_s = time.monotonic()
+        if now_s >= self._tell_at_s:
+            _log.warning("a connection of another user was refused", uid=uid, refused=self._strangers)
+            self._strangers, self._tell_at_s = 0, now_s + TOLD_EVERY_S
 
     def _turn_away(self, client: socket.socket, refusal: PerdureError) -> None:
         with client:

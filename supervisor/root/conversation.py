@@ -118,7 +118,7 @@ class Conversation:
         """Take one line of the runtime's; return what the client is to get, None when it is not the client's."""
         try:
             found = _LINE.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return line
         if isinstance(found, list):
             asked = self._answered(_match(*(_id_of(head) for head in found)))

@@ -154,5 +154,5 @@ def _renamed(line: bytes, known_as: str) -> bytes:
 def _place(raw: msgspec.Raw) -> _Place | None:
     try:
         return _PLACE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

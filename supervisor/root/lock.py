@@ -211,6 +211,6 @@ def _read(descriptor: int) -> LockRecord | None:
     """What the file says; None when it says nothing, or nothing of ours."""
     try:
         record = LockRecord(**json.loads(os.pread(descriptor, RECORD_BYTES, 0)))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     return record if type(record.pid) is int and record.pid > 0 else None

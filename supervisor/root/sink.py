@@ -78,7 +78,7 @@ def for_people(line: bytes) -> bytes:
         return str(record["text"]).encode(errors="replace")
     rest = " ".join(f"{name}={_shown(value)}" for name, value in record.items() if name not in _SHOWN_FIRST)
     time_of_day = str(record.get("ts", ""))[11:19]
-    text = f"{time_of_day} {record.get('level', ''):<7} {record.get('event', '')}  {rest}".rstrip()
+    text = f"{time_of_day} {record.get('level', '')!s:<7} {record.get('event', '')}  {rest}".rstrip()
     return text.encode(errors="replace")
 
 
@@ -88,7 +88,10 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         # A pause of 0.05187505080357822 s tells people no more than one of 0.05188 s.
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"  # noqa: PLR2004  beyond it there would be exponents
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # nested more deeply than it writes
+        return "…"
 
 
 def _write_unless_it_waits(descriptor: int, line: bytes) -> None:

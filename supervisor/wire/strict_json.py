@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from actors.model.errors import ParseError
+from actors.model.errors import Overloaded, ParseError
 
 NESTING_MAX: Final = 128
 """Arrays and objects inside one another: deeper than any honest command, shallower than any parser's limit."""
@@ -33,16 +33,26 @@ _ROUNDED_FROM: Final = 2.0**63
 _DIGITS_MAX: Final = 20
 """2**64 - 1 has 20 digits; a longer number is not even converted (which takes quadratic time)."""
 
+_NO_MEMORY: Final = "Not enough memory"
+"""How orjson begins to say so: it is the same error as for what is no JSON, and no fault of the line."""
+
+_RETRY_AFTER_S: Final = 1.0
+
 _ESCAPED_COLON: Final = b"\\u003"
 """The beginning of an escaped colon: with one of these in the text, its colons cannot be compared."""
 
 
 def loads(line: bytes, nesting_max: int = NESTING_MAX) -> Any:
-    """Return the value that `line` holds; raise ParseError when it is not JSON that the protocol allows."""
+    """Return the value that `line` holds; raise ParseError when it is not JSON that the protocol allows.
+
+    Raises Overloaded when there is no memory for reading it.
+    """
     brackets = line.count(b"{") + line.count(b"[")
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        if error.msg.startswith(_NO_MEMORY):
+            raise Overloaded("there is no memory to read this line", retry_after_s=_RETRY_AFTER_S) from None
         if brackets > nesting_max:
             raise ParseError(f"not JSON, or nested deeper than {nesting_max}") from None
         raise ParseError(f"not JSON: {error}") from None

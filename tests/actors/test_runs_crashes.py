@@ -241,6 +241,8 @@ async def test_output_waits_for_a_disk_that_refuses_and_then_is_whole(tmp_path: 
         host.write(run["id"], b"hello")
         host.exit(run["id"])
         await core.ask("runs", record.RunList())
+        await core.ask("writer", StateBackups())  # answered behind the write, by the same thread
+        await core.ask("runs", record.RunList())  # ... and this one behind the refusal: from it on the wait is counted
         assert host.processes[run["id"]].acknowledged["stdout"] == 0
         path.rmdir()
         core.clock.pass_s(2)

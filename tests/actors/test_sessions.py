@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import trio
+from hypothesis import example, given, settings
 
 from actors.decisions.decision import Rules
 from actors.messages import records
 from actors.messages import sessions as ask
-from actors.model.errors import AlreadyExists, InvalidParams, NotFound
+from actors.model.errors import AlreadyExists, InvalidParams, NotFound, StorageFailed
+from actors.model.session import Session
 from tests.kit.core import Core, HandClock, running_core
+from tests.kit.powerloss import scratch
+from tests.kit.spoiled import contents
 
 DAY_S = 86_400.0
 SESSION = "0190163d-8694-739b-aea5-966c26f8ad91"
@@ -70,6 +76,44 @@ async def test_a_deleted_session_comes_back_with_its_messages(tmp_path: Path) ->
         after = await core.ask("sessions", ask.SessionRestore(id=session_id(1)))
         assert after == before | {"rev": 3}
         assert await messages(core) == [HELLO]
+
+
+ARCHIVED = msgspec.json.encode(
+    Session(
+        id=session_id(1),
+        title="t",
+        provider="p",
+        model="m",
+        working_directory="/w",
+        created_at="2026-01-01T00:00:00.000Z",
+        last_accessed_at="2026-01-01T00:00:00.000Z",
+        rev=1,
+    )
+)
+
+
+@settings(max_examples=max(1, settings().max_examples // 5))
+@given(row=contents([ARCHIVED]))
+@example(row=ARCHIVED.replace(b'"t"', b'"\xff"'))
+@example(row=ARCHIVED.replace(session_id(1).encode(), session_id(2).encode()))
+def test_whatever_the_archive_holds_of_a_session_nobody_crashes_over_it(row: bytes) -> None:
+    async def bring_back(root: Path) -> None:
+        async with running_core(root) as core:
+            await core.ask("sessions", create(messages=(HELLO,)))
+            await core.ask("sessions", ask.SessionDelete(id=session_id(1)))
+            await core.until(lambda: bool(list((root / "archive").rglob("row.archived"))))
+            (path,) = (root / "archive").rglob("row.archived")
+            path.write_bytes(row)
+            try:
+                back = await core.ask("sessions", ask.SessionRestore(id=session_id(1)))
+            except StorageFailed:
+                assert path.read_bytes() == row
+            else:
+                assert back["id"] == session_id(1)
+            assert not core.crashes
+
+    with scratch() as folder:
+        trio.run(bring_back, folder)
 
 
 async def test_what_the_archive_does_not_hold_cannot_come_back(tmp_path: Path) -> None:

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 import trio
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from actors.messages import sessions as ask
 from tests.kit.core import Core, running_core
+from tests.kit.powerloss import scratch
+from tests.kit.spoiled import contents
 
 EARLIER = "2020-01-01T00:00:00.000Z"
 
@@ -116,3 +120,41 @@ async def test_an_actor_that_crashes_meanwhile_loses_none(tmp_path: Path) -> Non
         await core.restart("sessions")
         await taken_in(core)
         assert len(await found(core)) == 20
+
+
+WHOLE = {
+    "v": 1,
+    "at": EARLIER,
+    "key": "hook-1",
+    "method": "session.seen",
+    "params": {
+        "external_id": "claude-1",
+        "cwd": "/w",
+        "git": {"worktree": "/w", "worktree_realpath": "/w", "branch": "main", "head": "0" * 40},
+        "transcript": {"path": "/t.jsonl", "first_uuid": "a", "last_uuid": "b", "first_parent_uuid": "c"},
+        "fingerprints": {"first_human_prompt_v1": "x"},
+        "first_prompt_preview": "Fix the login",
+        "store_first_prompt": True,
+    },
+}
+
+
+@settings(max_examples=settings().max_examples // 2)
+@example(left=[json.dumps(WHOLE).encode().replace(b"Fix", b"\xff")])
+@example(left=[b'{"v":1,"at":"x","key":' + b"[" * 100_000])
+@given(left=st.lists(contents([json.dumps(WHOLE).encode()]), min_size=1, max_size=10))
+def test_whatever_is_left_is_recorded_or_set_aside_and_nobody_crashes(left: list[bytes]) -> None:
+    async def take_in(root: Path) -> None:
+        leave(root, "good", "good-one")
+        for number, content in enumerate(left):
+            (root / "spool" / f"{number}.json").write_bytes(content)
+        async with running_core(root) as core:
+            await taken_in(core)
+            assert not core.crashes
+            rows = await found(core)
+        aside = len([path for path in (root / "quarantine").rglob("*.json") if path.name != "report.json"])
+        assert 1 <= len(rows) <= 1 + len(left) - aside
+        assert any("good-one" in row["external_ids"] for row in rows)
+
+    with scratch() as folder:
+        trio.run(take_in, folder)

@@ -48,6 +48,7 @@ LOAD: Final = "scenario/test_limits_load.py"
 ROOT: Final = "supervisor/root/test_root.py"
 RUNTIME_CHILD: Final = "supervisor/root/test_runtime_child.py"
 HOST_CHILD: Final = "supervisor/root/test_host_child.py"
+EXHAUSTION: Final = "scenario/test_exhaustion.py"
 MISBEHAVING: Final = "scenario/test_runs_misbehaving.py"
 
 ROWS: Final = (
@@ -346,11 +347,14 @@ ROWS: Final = (
     Row(
         27,
         "two roots",
+        (  # ten times each; in the long run fifty times
+            *_in(ROOT, "of_two_roots_started_together_exactly_one_wins_every_time"),
+            *_in("scenario/test_root.py", "of_two_that_start_together_exactly_one_wins"),
+        ),
         (
             *_in(ROOT, "of_two_roots_started_together_exactly_one_wins_every_time"),
             *_in("scenario/test_root.py", "of_two_that_start_together_exactly_one_wins"),
         ),
-        _in(ROOT, "of_two_roots_started_together_exactly_one_wins_every_time"),
     ),
     Row(
         28,
@@ -370,6 +374,10 @@ ROWS: Final = (
                 RUNTIME_CHILD,
                 "a_runtime_whose_loop_is_blocked_is_dumped_killed_and_replaced",
                 "a_stopped_runtime_is_killed_and_replaced",
+            ),
+            *_in(
+                EXHAUSTION,
+                "a_runtime_without_memory_answers_an_error_or_is_taken_over_and_nothing_acknowledged_is_lost",
             ),
             "scenario/test_kills.py",
             "scenario/test_runs_kills.py",
@@ -413,6 +421,8 @@ ROWS: Final = (
         33,
         "the clock back an hour, on ten years",
         (
+            "faults/test_clock_jumps.py",
+            "actors/kernel/test_clock.py",
             "actors/test_clock_watch.py",
             *_in(
                 "actors/test_tasks.py", "a_wall_clock_that_jumps_ends_no_lease", "a_clock_that_jumps_archives_no_task"
@@ -444,6 +454,11 @@ ROWS: Final = (
         "descriptors, processes, threads exhausted",
         (
             "supervisor/agents/test_exhaustion.py",
+            *_in(
+                EXHAUSTION,
+                "without_processes_a_run_fails_clearly_and_the_next_one_begins_when_there_are_some",
+                "a_root_without_processes_starts_the_next_runtime_as_soon_as_it_can",
+            ),
             *_in(
                 LOAD,
                 "without_descriptors_connections_wait_and_commands_go_on_and_all_is_well_afterwards",
@@ -528,6 +543,7 @@ ROWS: Final = (
                 "the_socket_is_private_from_its_first_moment_and_removed_at_the_end",
             ),
             *_in(GATEWAY, "another_user_is_refused"),
+            "scenario/test_other_user.py",
         ),
     ),
     Row(
@@ -570,6 +586,18 @@ ROWS: Final = (
                 "any_msgpack_is_a_message_or_one_typed_error",
             ),
             *_in("supervisor/root/test_control.py", "anything_else_is_a_broken_channel_and_nothing_worse"),
+            # every file of a state directory, and of one of version 1: state, journal, archive, quarantine, marks, lock
+            "faults/test_spoiled_files.py",
+            *_in("actors/storage/test_segment_head.py", "any_content_is_a_head_or_none"),
+            *_in("actors/test_spool.py", "whatever_is_left_is_recorded_or_set_aside_and_nobody_crashes"),
+            *_in("actors/test_sessions.py", "whatever_the_archive_holds_of_a_session_nobody_crashes_over_it"),
+            # what other tools wrote, what hooks and people say, what comes back
+            "supervisor/foreign/test_fuzz.py",
+            *_in("supervisor/foreign/test_claude_hook.py", "whatever_a_hook_is_told_is_a_sighting_or_no_hook"),
+            "supervisor/config/test_fuzz.py",
+            *_in("supervisor/root/test_sink.py", "whatever_a_runtime_prints_is_shown_on_one_line"),
+            *_in("supervisor/root/test_conversation.py", "no_line_of_either_side_breaks_it"),
+            "supervisor/client/test_exchange.py",
         ),
         _in("supervisor/agents/test_nonsense.py", "a_runtime_that_says_anything_harms_nobody"),
     ),

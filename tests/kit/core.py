@@ -25,12 +25,13 @@ from actors.domain import Domain, Place
 from actors.events import Events
 from actors.hall import Hall
 from actors.kernel.actor import Behaviour, serve
+from actors.kernel.clock import SystemClock
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from actors.messages.request import Delivery, Done, Outcome, Request
 from actors.model.recent_lines import RecentLines
-from actors.model.stamps import posix_of, stamp_of
+from actors.model.stamps import posix_of
 from actors.model.state import Limits
 from actors.reports import Reports
 from actors.runs import Runs
@@ -51,18 +52,13 @@ START = "2026-03-01T12:00:00.000Z"
 DOMAIN = ("tasks", "sessions", "runs", "events", "reports")
 
 
-@define(eq=False)
-class HandClock:
+class HandClock(SystemClock):
     """Both clocks, moved by hand."""
 
-    wall_s: float = field(factory=lambda: posix_of(START))
-    running_s: float = 1000.0
-
-    def stamp(self) -> str:
-        return stamp_of(self.wall_s)
-
-    def monotonic_s(self) -> float:
-        return self.running_s
+    def __init__(self, wall_s: float | None = None) -> None:
+        super().__init__(lambda: self.wall_s, lambda: self.running_s)
+        self.wall_s = posix_of(START) if wall_s is None else wall_s
+        self.running_s = 1000.0
 
     def pass_s(self, seconds: float) -> None:
         """Time passes."""
@@ -210,10 +206,11 @@ class Core:
             await self.lives[name].is_ready.wait()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something is so."""
+        """Wait until something is so; time passes as it does for everybody, so that pauses end."""
         with trio.fail_after(PATIENCE_S):
-            while not holds():  # noqa: ASYNC110 - whatever the test asks has no event of its own
+            while not holds():
                 await trio.sleep(0.001)
+                self.clock.pass_s(0.001)
 
     async def live(self, name: str) -> None:
         """Live one incarnation after the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,19 @@ def beside(whole: Perdure) -> bool:
     return any("the journal goes on in" in reason for reason in reasons)
 
 
+def exported(whole: Perdure, folder: Path) -> set[str]:
+    """The tasks of a Perdure that starts on what was exported, far from the fallback directory."""
+    folder.mkdir()
+    assert whole.ended("export", "archive", str(folder / "all.tar")).returncode == 0
+    with perdure(folder / "p") as again:
+        again.state_path.mkdir(mode=0o700)
+        with tarfile.open(folder / "all.tar") as tar:
+            tar.extractall(again.state_path, filter="data")
+        again.start()
+        with again.client() as client:
+            return there(client)
+
+
 def test_a_state_directory_that_fails_mid_run_is_left_and_taken_up_again_and_kills_change_nothing(
     tmp_path: Path,
 ) -> None:
@@ -64,10 +78,12 @@ def test_a_state_directory_that_fails_mid_run_is_left_and_taken_up_again_and_kil
                 more(whole, 64 << 10)
             assert eventually(lambda: beside(whole), "the state directory is left")
             assert list((fallback / "journal").glob("*.jsonl"))
+            assert exported(whole, tmp_path / "running") == names
             whole.kill_runtime()
             more(whole)
             assert beside(whole), "the next runtime goes on beside too"
             whole.kill_root()
+            assert exported(whole, tmp_path / "killed") == names
             ballast.unlink()
             whole.start()
             assert not beside(whole), "the next start merges"

@@ -332,12 +332,15 @@ class TestExport:
     ) -> None:
         for kind in WHERE:
             brought(client, kind, sample(kind))
+        assert client.call("session.find", text="said nowhere")["messages"] == "searched"
+        assert (whole.state_path / "sessions" / "search.sqlite").exists()
         ended = whole.ended("export", "archive", str(whole.folder / name), "--json")
         assert ended.returncode == 0, ended.stderr
         again = make(sessions__max="0")
         again.state_path.mkdir(mode=0o700)
         with tarfile.open(whole.folder / name) as tar:
             tar.extractall(again.state_path, filter="data")
+        assert not list((again.state_path / "sessions").glob("search.sqlite*"))
         manifest = json.loads((again.state_path / "manifest.json").read_text())
         assert len(manifest["files"]) == json.loads(ended.stdout)["files"]
         for entry in manifest["files"]:

@@ -50,6 +50,7 @@ def test_what_was_spoilt_comes_back_and_the_restore_can_be_taken_back(make: Any)
     assert whole.ended("doctor").returncode == 0
     back = whole.ended("restore", "--seq", str(end), "--yes")
     assert (back.returncode, "takes it back" in back.stdout) == (0, True)
+    assert [back.stdout.count(word) for word in ("late", "would")] == [1, 0], "what was done is told once"
     whole.start()
     assert whole.call("task.get", id="late")["description"] == "made later"
     assert messages(whole, session) == [{"n": 0}]

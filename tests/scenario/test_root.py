@@ -56,9 +56,10 @@ def test_a_second_up_ends_with_5_names_the_first_and_does_not_disturb_it(running
     assert running.runtime_pid() == runtime
 
 
-def test_of_two_that_start_together_exactly_one_wins(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [10, pytest.param(50, marks=pytest.mark.long)])
+def test_of_two_that_start_together_exactly_one_wins(tmp_path: Path, times: int) -> None:
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(_start_a_pair, [tmp_path / f"pair-{n}" for n in range(10)]))
+        list(pool.map(_start_a_pair, [tmp_path / f"pair-{n}" for n in range(times)]))
 
 
 def _start_a_pair(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ sys.exit(3)
 """Prints numbered lines, one write each, until the file STOP is there; then leaves how many they were in RECORD."""
 
 KILLS = 20
+CUTS = 1500
 
 
 def started(whole: Perdure, name: str, pause_s: float) -> dict[str, Any]:
@@ -84,6 +86,28 @@ def test_what_agents_print_fast_and_slowly_is_whole_though_the_runtime_is_killed
     (whole.folder / "stop").touch()
     assert_whole(whole, fast, "fast")
     assert_whole(whole, slow, "slow")
+
+
+def test_an_agent_whose_log_is_cut_or_removed_while_it_prints_is_not_held_up(make: Any) -> None:
+    whole: Perdure = make(**RESTLESS)
+    whole.start()
+    fast = started(whole, "fast", 0)
+    log = log_of(whole, fast)
+    until_reached({"fast": log}, {"fast": 1000})
+    for number in range(CUTS):
+        if number % 100 == 99:
+            log.unlink(missing_ok=True)
+        elif log.exists():
+            os.truncate(log, 0)
+        time.sleep(0.001)
+    until_reached({"fast": log}, {"fast": 1})
+    (whole.folder / "stop").touch()
+    run = over(whole, fast["id"])
+    assert (run["status"], run["exit_code"]) == ("exited", 3)
+    lines = int((whole.folder / "fast").read_text().split()[0])
+    # Every byte that was not cut away stands where it was printed.
+    assert log.read_bytes().endswith(b"line %d\n" % (lines - 1))
+    assert run["stdout"]["bytes"] == log.stat().st_size == sum(len(b"line %d\n" % n) for n in range(lines))
 
 
 def until_reached(logs: dict[str, Path], goals: dict[str, int]) -> None:

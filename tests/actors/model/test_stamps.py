@@ -1,6 +1,10 @@
 """Times have one form."""
 
+import datetime as dt
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.model.stamps import later, normal, posix_of, stamp_of
 
@@ -19,6 +23,18 @@ def test_later_counts_on_over_days() -> None:
 )
 def test_other_forms_of_the_same_moment_become_the_same_stamp(text: str) -> None:
     assert normal(text) == "2026-03-01T12:00:00.000Z"
+
+
+@given(st.datetimes(timezones=st.timezones() | st.just(dt.UTC)))
+def test_every_moment_that_is_taken_is_read_again_and_sorts_by_time(moment: dt.datetime) -> None:
+    try:
+        stamp = normal(moment.isoformat())
+    except (ValueError, OverflowError):  # in another zone the year 1 or 9999 is over the edge
+        return
+    assert len(stamp) == len("2026-03-01T12:00:00.000Z")
+    assert normal(stamp) == stamp
+    assert len(stamp_of(posix_of(stamp))) == len(stamp)
+    assert "0001-01-01T00:00:00.000Z" <= stamp <= "9999-12-31T23:59:59.999Z"
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "12:00", "1704067200"])

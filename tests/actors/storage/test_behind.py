@@ -101,7 +101,7 @@ def test_a_deleted_task_loses_its_file_and_an_archived_one_takes_its_last_row_al
     life.do(deleted("a", 2), Fact(op="task.archived", id="b", rev=2, data={}))
     assert life.behind.tasks == {"a": None, "b": None}
     assert row is not None
-    assert life.behind.archived_tasks == {"b": row.encoded}
+    assert life.behind.archived_tasks == {"b": (2, row.encoded)}
 
 
 def test_the_word_of_what_a_deleted_task_left_behind_goes_to_no_file() -> None:

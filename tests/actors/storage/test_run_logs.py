@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from actors.model.errors import StorageFailed
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
 from actors.storage.open_files import OpenFiles
@@ -55,3 +57,27 @@ def test_pieces_that_come_again_change_nothing(logs: RunLogs, again: list[tuple[
     for offset, length in again:
         logs.write(str(run_id), "stdout", offset, TEXT[offset : offset + length])
     assert logs.read(str(run_id), "stdout", 0, 1000) == TEXT
+
+
+def test_a_piece_waits_for_the_one_before_it_that_was_not_written(logs: RunLogs) -> None:
+    logs.write("r", "stdout", 0, b"abc")
+    with pytest.raises(StorageFailed, match="ends before byte 6"):
+        logs.write("r", "stdout", 6, b"ghi", follows=True)
+    logs.write("r", "stdout", 3, b"def", follows=True)
+    logs.write("r", "stdout", 6, b"ghi", follows=True)
+    assert logs.read("r", "stdout", 0, 100) == b"abcdefghi"
+
+
+@pytest.mark.parametrize("harm", ["cut", "removed"])
+def test_a_piece_does_not_wait_for_what_somebody_has_cut_away(logs: RunLogs, tmp_path: Path, harm: str) -> None:
+    logs.write("r", "stdout", 0, b"abcdef")
+    path = tmp_path / "logs" / "run_r.stdout.log"
+    if harm == "cut":
+        os.truncate(path, 1)
+    else:
+        path.unlink()
+    logs.write("r", "stdout", 6, b"ghi", follows=True)
+    logs.sync("r")
+    assert path.read_bytes() == (b"a" if harm == "cut" else b"\0") + b"\0" * 5 + b"ghi"
+    with pytest.raises(StorageFailed):
+        logs.write("r", "stdout", 10, b"k", follows=True)

@@ -6,14 +6,19 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from actors.storage.codec import seal
 from actors.storage.fallback_recovery import head_maker
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
 from actors.storage.journal_scan import Scan
 from actors.storage.layout import Layout
 from actors.storage.segment_head import SegmentHead, begins_at, read_head
+from tests.kit.spoiled import contents
 
+HEAD = SegmentHead(epoch=7, base_seq=40, base_crc="0123abcd", daemon_id="who")
 BODY = b'"ts":"t","cmd":{},"facts":[]'
 
 
@@ -77,3 +82,17 @@ def test_what_is_none_is_not_believed_and_the_name_says_where_the_segment_begins
     (segment,) = layout.segments(Disk())
     assert read_head(Disk(), segment) is None
     assert begins_at(Disk(), layout)[1] == 8
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=contents([HEAD.encoded(), HEAD.encoded()[:-20] + b"}"]), is_sealed=st.booleans())
+def test_any_content_is_a_head_or_none(layout: Layout, content: bytes, is_sealed: bool) -> None:
+    line = content.replace(b"\n", b" ")
+    is_object = line[:1] == b"{" and line[-1:] == b"}"
+    layout.segment(9).write_bytes(seal(line) + b"\n" if is_sealed and is_object else content)
+    (segment,) = layout.segments(Disk())
+    head = read_head(Disk(), segment)
+    assert head is None or head == SegmentHead(
+        epoch=int(head.epoch), base_seq=int(head.base_seq), base_crc=str(head.base_crc), daemon_id=str(head.daemon_id)
+    )
+    assert begins_at(Disk(), layout)[1] == (8 if head is None else head.base_seq)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.messages.tasks import TaskCreate
-from actors.writer.rest import REST_PER_WORK, WAITING_MAX, rest_s
+from actors.writer.rest import REST_MAX_S, REST_PER_WORK, WAITING_MAX, rest_s
 from tests.kit.runtimes import running_runtime
 
 
@@ -37,3 +37,7 @@ async def test_files_that_rested_are_all_written_once_the_commands_have_ended(tm
         gate.open()
         await running.until(lambda: running.assembly.ledger.files_backlog == 0)
         assert len(list((running.root / "tasks").iterdir())) == 301
+
+
+def test_however_long_a_portion_took_the_rest_has_an_end() -> None:
+    assert rest_s(600.0, lines=2, files=1, waiting=0) == REST_MAX_S

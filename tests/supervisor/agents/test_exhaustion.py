@@ -1,7 +1,6 @@
 """A host that runs out of descriptors or processes says so, harms nobody, and goes on when there are some again."""
 
 import itertools
-import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,40 +13,14 @@ from actors.messages.agents import NotStarted, Spawn, Started
 from supervisor.agents.control import DoorClosed
 from supervisor.agents.spawn import NotSpawned, spawn
 from tests.kit.agents import RunningHost, agent, alive, running_host
-from tests.kit.roots import eventually
-
-PIDS_CONTROLLERS = [Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")]
-"""Version 1's, and version 2's where it is the only one."""
+from tests.kit.process_limits import Most, processes_limited
 
 
 @pytest.fixture
-def allow_processes() -> Iterator[Callable[[int, str], object]]:
-    """Limit how many processes a process's user may have; for a privileged one, how many it may itself."""
-    if os.getuid() != 0:
-        limits = {"1": 1, "max": resource.getrlimit(resource.RLIMIT_NPROC)[1]}
-        yield lambda pid, most: resource.prlimit(pid, resource.RLIMIT_NPROC, (limits[most], limits["max"]))
-        return
-    group = (
-        next((base for base in PIDS_CONTROLLERS if "pids" in controllers_of(base)), Path("/")) / f"test-{os.getpid()}"
-    )
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"a privileged user has no limit of processes, and no cgroup for it can be made: {error}")
-
-    def limit(pid: int, most: str) -> None:
-        (group / "cgroup.procs").write_text(str(pid))
-        (group / "pids.max").write_text(most)
-
-    yield limit
-    eventually(lambda: not (group / "cgroup.procs").read_text(), "the host is gone")
-    group.rmdir()
-
-
-def controllers_of(base: Path) -> str:
-    """What a cgroup directory limits; version 1 says it by its name."""
-    own = base / "cgroup.subtree_control"
-    return own.read_text() if own.exists() else base.name
+def allow_processes() -> Iterator[Callable[[int, Most], object]]:
+    """Limit how many processes a process may have."""
+    with processes_limited() as limit:
+        yield limit
 
 
 def allow_descriptors(host: RunningHost, more: int) -> None:
@@ -95,7 +68,7 @@ def test_a_door_that_finds_no_descriptor_is_told_as_closed_so_that_another_comes
 
 
 def test_a_host_without_processes_says_so_and_can_spawn_again_when_it_has_some(
-    allow_processes: Callable[[int, str], object], tmp_path: Path
+    allow_processes: Callable[[int, Most], object], tmp_path: Path
 ) -> None:
     with running_host(tmp_path) as host:
         link = host.link()

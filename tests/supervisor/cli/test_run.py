@@ -251,3 +251,34 @@ def test_a_reader_that_goes_away_leaves_the_run_going(
         monkeypatch.undo()
     assert b"the run goes on: perdure logs -f r1" in capfdbinary.readouterr().err
     assert "run.stop" not in [method for method, _ in server.asked]
+
+
+SAID = b'{"type":"assistant","message":{"content":[{"type":"text","text":"All done."}]}}\n'
+
+
+@pytest.mark.parametrize(
+    ("tool", "options", "told"),
+    [
+        ("CLAUDECODE", [], b"All done.\r\nno JSON\r\n"),
+        ("CLAUDECODE", ["--raw"], SAID.replace(b"\n", b"\r\n") + b"no JSON\r\n"),
+        ("SHELL", [], SAID.replace(b"\n", b"\r\n") + b"no JSON\r\n"),
+    ],
+)
+def test_at_a_terminal_what_a_tool_prints_is_made_readable(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tool: str, options: list[str], told: bytes
+) -> None:
+    answers = one_run(EXIT_0, SAID + b"no JSON\n")
+    serve({**answers, "run.start": lambda _: run_row("r1", tool=tool), "task.get": lambda _: task("t1")})
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal, os.fdopen(theirs, "w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert run(["run", *options, "--task", "t1"]) == 0
+        monkeypatch.undo()
+        assert terminal.read(4096) == told
+
+
+def test_in_a_pipe_what_a_tool_prints_comes_as_it_is(serve: Serve, capfdbinary: Captured) -> None:
+    answers = one_run(EXIT_0, SAID)
+    serve({**answers, "run.start": lambda _: run_row("r1", tool="CLAUDECODE"), "task.get": lambda _: task("t1")})
+    assert run(["run", "--task", "t1"]) == 0
+    assert capfdbinary.readouterr().out == SAID

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
 
 from supervisor.foreign.claude_hook import PART_BYTES, NotAHook, sighting
 from supervisor.foreign.git_context import git_context
+from supervisor.wire import strict_json
 from tests.kit.foreign import sample, sessions_in
+from tests.kit.spoiled import contents
 
 UUID = "0b3c4d5e-0000-4000-8000-000000000000"
 
@@ -116,3 +119,31 @@ def test_outside_of_git_there_is_nothing(tmp_path: Path) -> None:
     assert git_context(tmp_path) == {}
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
     assert set(git_context(tmp_path)) == {"worktree", "worktree_realpath"}
+
+
+INPUT = {"session_id": UUID, "hook_event_name": "SessionStart", "transcript_path": "t.jsonl", "cwd": ".", "prompt": "x"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    said=contents([json.dumps(INPUT).encode()]),
+    transcript=contents([(sample("claude") / "todowrite_examples.jsonl").read_bytes()]),
+    head=contents([b"ref: refs/heads/main"]),
+)
+@example(said=json.dumps({**INPUT, "cwd": "a\0b", "transcript_path": "a\0b"}).encode(), transcript=b"", head=b"")
+@example(said=json.dumps({**INPUT, "cwd": "\ud800", "transcript_path": "\ud800"}).encode(), transcript=b"", head=b"")
+@example(said=json.dumps({**INPUT, "transcript_path": "~no-such-user/t"}).encode(), transcript=b"", head=b"")
+def test_whatever_a_hook_is_told_is_a_sighting_or_no_hook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, transcript: bytes, head: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.jsonl").write_bytes(transcript)
+    (tmp_path / ".git").mkdir(exist_ok=True)
+    (tmp_path / ".git" / "HEAD").write_bytes(head)
+    try:
+        params = sighting(said, store_first_prompt=True)
+    except NotAHook:
+        return
+    assert params["external_id"]
+    text = json.dumps(params, ensure_ascii=False).encode("utf-8", "replace")  # as it goes into the spool
+    assert strict_json.loads(text)["external_id"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from supervisor.root.conversation import OWN_ID, Conversation
+from tests.kit.spoiled import contents
 
 
 def line(method: str, call_id: Any = None, **params: Any) -> bytes:
@@ -277,7 +278,10 @@ def test_everybody_who_still_waits_is_answered_at_the_end(conversation: Conversa
     assert conversation.over
 
 
-@given(st.lists(st.binary(max_size=60)), st.lists(st.binary(max_size=60)))
+@given(
+    st.lists(st.binary(max_size=60) | contents([line("event.subscribe", 1, after_seq=0), line("task.create", "a")])),
+    st.lists(st.binary(max_size=60) | contents([result(1, {"subscription": "s", "seq": 1}), event("s", 2)])),
+)
 def test_no_line_of_either_side_breaks_it(requests: list[bytes], replies: list[bytes]) -> None:
     conversation = Conversation()
     conversation.connected()

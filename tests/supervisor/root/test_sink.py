@@ -4,9 +4,12 @@ import fcntl
 import os
 
 import pytest
+from hypothesis import example, given
 
+from supervisor.log_file import relayed
 from supervisor.root.options import Echo
 from supervisor.root.sink import Sink, for_people
+from tests.kit.spoiled import contents
 
 LINE = b'{"ts":"2026-01-02T03:04:05.678Z","level":"info","logger":"x","pid":1,"event":"serving","seq":7,"why":"a b"}'
 
@@ -81,3 +84,14 @@ def test_what_a_runtime_prints_is_attributed_to_it() -> None:
     Sink(file, Echo.NONE).relay(b"Segmentation fault")
     assert b'"logger":"runtime"' in file.written[0]
     assert b"Segmentation fault" in file.written[0]
+
+
+@given(line=contents([LINE, b'{"event":"stderr","bytes":5,"text":"hello"}']))
+@example(line=b'{"event":"x","level":[1]}')
+@example(line=b'{"event":"x","level":null,"ts":null,"pid":' + b"[" * 300 + b"]" * 300 + b"}")
+@example(line=b'{"event":"x","a":' + b"[" * 300 + b"]" * 300 + b"}")
+def test_whatever_a_runtime_prints_is_shown_on_one_line(line: bytes) -> None:
+    one = line.replace(b"\n", b" ")
+    assert b"\n" not in relayed(one, "runtime")
+    for_people(relayed(one, "runtime"))
+    for_people(one)
