@@ -264,6 +264,7 @@ ROWS: Final = (
             "faults/test_fallback.py",
             "scenario/test_fallback.py",
             *_in(ERRORS, "a_directory_that_becomes_read_only_is_left_for_the_fallback_and_gone_back_to"),
+            "faults/test_interposed_beside.py",
             *_in(
                 "faults/test_fallback_power_loss.py",
                 "a_power_cut_anywhere_in_or_beside_the_state_directory_keeps_the_promises",

@@ -177,6 +177,8 @@ static __thread struct entry *noted;
 
 static enum action judge(enum call call, const char *path, int64_t size) {
     int error = errno;
+    noted = NULL; /* what becomes of a call that is none of ours is not noted at the one before it */
+    spoiled = NULL;
     if (path == NULL) return NOTHING;
     if (path[0] == '(' && size <= 1) return NOTHING; /* how trio wakes its own loop, from another thread */
     uint64_t number = __atomic_add_fetch(&control->counter, 1, __ATOMIC_SEQ_CST);

@@ -71,10 +71,12 @@ class Keeper:
         settings: dict[str, Any] | None = None,
         start: Visible | None = None,
         on: Path | None = None,
+        beside: bool = False,
     ) -> Iterator[Trial]:
         """Give a trial whose first runtime is about to start on a copy of `sample`, under these faults.
 
-        `on`: a folder of the file system that the state directory is to lie on; else it is in memory.
+        `on`: a folder of the file system that the state directory is to lie on; else it is in memory. `beside`: it has
+        a fallback directory, whose calls count too; a death leaves no copy, which would be half of the state.
         """
         with scratch() as folder:
             counted = folder / "in"
@@ -93,7 +95,8 @@ class Keeper:
             trial = Trial(folder, state_path, interposer, Oracle(steps, start), crash_at, self._socket)
             trial.surroundings = Surroundings.planted(folder / "outside")
             try:
-                trial.begin(config_of(state={**SMALL, **(settings or {})}), mutant)
+                place = {"fallback_path": str(counted / "fallback")} if beside else {}
+                trial.begin(config_of(state={**SMALL, **place, **(settings or {})}), mutant, copies=not beside)
                 yield trial
             finally:
                 trial.end()

@@ -27,6 +27,7 @@ from supervisor.runtime import settings
 
 RETRY_S: Final = 0.02
 FILES_SYNC_S: Final = 0.1
+COME_BACK_EVERY_S: Final = 0.02
 
 
 def use_short_pauses() -> None:
@@ -34,7 +35,9 @@ def use_short_pauses() -> None:
     given = settings.writer_settings
 
     def short(config: Config) -> WriterSettings:
-        return attrs.evolve(given(config), retry_s=RETRY_S, files_sync_s=FILES_SYNC_S)
+        return attrs.evolve(
+            given(config), retry_s=RETRY_S, files_sync_s=FILES_SYNC_S, come_back_every_s=COME_BACK_EVERY_S
+        )
 
     settings.writer_settings = short
 

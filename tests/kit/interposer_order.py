@@ -83,14 +83,20 @@ def believed_before_sync(log: Sequence[Seen]) -> list[str]:
     Unless it had begun another segment after that write failed: then it had superseded it.
     """
     unsynced: dict[str, Seen] = {}
+    copies: set[tuple[str, int]] = set()
     found = []
     for seen in log:
-        if seen.call in CARRYING and is_segment(seen.path) and seen.action is not Action.KILL_BEFORE:
+        if seen.call is Call.WRITE and TEMPORARY in seen.path:  # a new segment is made of zeros, by a pwrite
+            copies.add((seen.path.partition(TEMPORARY)[0], seen.process))
+        elif seen.call in CARRYING and is_segment(seen.path) and seen.action not in {Action.KILL_BEFORE, Action.FAIL}:
             unsynced[seen.path] = seen
         elif seen.call in SYNCING | {Call.FTRUNCATE, Call.RENAME} and _done(seen):
             unsynced.pop(seen.path, None)
             if seen.call is Call.RENAME and is_segment(seen.path):
                 unsynced = {path: wrote for path, wrote in unsynced.items() if wrote.process != seen.process}
+                if (seen.path, seen.process) in copies:
+                    folder = seen.path.rpartition("/")[0]
+                    unsynced = {path: wrote for path, wrote in unsynced.items() if path.rpartition("/")[0] != folder}
         elif seen.call is Call.SEND:
             left = [path for path, wrote in unsynced.items() if wrote.process != seen.process]
             found += [f"{seen}: {unsynced.pop(path)} was believed" for path in left]

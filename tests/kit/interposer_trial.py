@@ -77,8 +77,8 @@ class Trial:
         """Where clients connect."""
         return str(self.folder / "in" / "s")
 
-    def begin(self, config: Config, mutant: str | None) -> None:
-        """Have the keeper start the first runtime."""
+    def begin(self, config: Config, mutant: str | None, *, copies: bool = True) -> None:
+        """Have the keeper start the first runtime; `copies`: it keeps what each death leaves."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.socket_path)
             listener.listen(64)
@@ -89,7 +89,7 @@ class Trial:
                 "config": to_wire(config),
                 "interposer": str(self.interposer.file),
                 "mutant": mutant,
-                "copies": True,
+                "copies": copies,
                 "final_codes": [0, 2, 6, 7],
             }
             socket.send_fds(self._keeper, [json.dumps(given).encode()], [listener.fileno()])
