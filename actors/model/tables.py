@@ -277,4 +277,9 @@ _MAKERS: Final[dict[str, Callable[[bytes], Row]]] = {"tasks": task_row, "session
 
 def any_row(table: str, encoded: bytes) -> Row:
     """Build a row of the named table from its JSON."""
-    return _MAKERS.get(table, plain_row)(encoded)
+    return maker_of(table)(encoded)
+
+
+def maker_of(table: str) -> Callable[[bytes], Row]:
+    """Return what builds the rows of the named table: for loading many, without a look-up for each."""
+    return _MAKERS.get(table, plain_row)

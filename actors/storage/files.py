@@ -203,6 +203,15 @@ class Disk:
         """Return the names in the directory, sorted."""
         return sorted(os.listdir(path))
 
+    def names_with(self, path: Path, part: str) -> list[str]:
+        """Return those names in the directory that hold `part`, sorted: in a large one, sorting all takes longest."""
+        return sorted(name for name in os.listdir(path) if part in name)
+
+    def has_name(self, path: Path, suffix: str) -> bool:
+        """Tell whether any name in the directory ends so; the look ends at the first one."""
+        with os.scandir(path) as entries:
+            return any(entry.name.endswith(suffix) for entry in entries)
+
     def lstat(self, path: Path) -> os.stat_result:
         """Return the status of what has this name, a link itself included."""
         return os.lstat(path)

@@ -7,6 +7,7 @@ the check here is the second lock on the same door.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -200,7 +201,8 @@ class Layout:
         """List the files that a crash left under temporary names."""
         found: list[Path] = []
         for directory in (self.root, *(self.root / name for name in DIRECTORIES)):
-            found += [directory / name for name in names_in(disk, directory) if TEMPORARY_MARK in name]
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found += [directory / name for name in disk.names_with(directory, TEMPORARY_MARK)]
         return found
 
     def make_directories(self, disk: Disk) -> list[str]:

@@ -174,11 +174,10 @@ def _has_lines(ground: Ground) -> bool:
 
 
 def _has_files(ground: Ground) -> bool:
-    names: list[str] = []
-    for directory, suffix in ((ground.layout.tasks, ".json"), (ground.layout.sessions, ".jsonl")):
-        if ground.disk.exists(directory):
-            names += [name for name in ground.disk.listdir(directory) if name.endswith(suffix)]
-    return bool(names)
+    places = ((ground.layout.tasks, ".json"), (ground.layout.sessions, ".jsonl"))
+    return any(
+        ground.disk.exists(directory) and ground.disk.has_name(directory, suffix) for directory, suffix in places
+    )
 
 
 def _was_clean(tables: Tables) -> bool | None:

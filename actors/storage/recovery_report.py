@@ -111,6 +111,8 @@ class RecoveryReport:
         for table, row_id in seen:
             if tables.row(table, row_id) is None and (table, row_id) not in tables.tombstones:
                 self.ids_lost.append({"table": table, "id": row_id})
+        if not self.rejected:
+            return
         known = {row_id for _, row_id in seen}
         known |= {row_id for table in tables.by_name.values() for row_id in table.rows}
         known |= {row_id for _, row_id in tables.tombstones}

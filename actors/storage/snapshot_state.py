@@ -13,7 +13,7 @@ from attrs import frozen
 
 from actors.model.keys import KeyRecord
 from actors.model.state import Limits, Tables, Tombstone
-from actors.model.tables import any_row
+from actors.model.tables import any_row, maker_of
 from actors.storage.contract import Cut
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -96,7 +96,7 @@ def load_image(image: SnapshotImage, limits: Limits) -> Loaded:
     tables = Tables(limits)
     tables.tasks.defer_indexes()
     for table, section in SECTION_OF.items():
-        tables.by_name[table].load([any_row(table, record) for record in image.sections[section]])
+        tables.by_name[table].load(list(map(maker_of(table), image.sections[section])))
     tables.keys.load([_decode_key(record) for record in image.sections[KEYS]])
     for record in image.sections[TOMBSTONES]:
         tombstone = _decode_tombstone(record)
