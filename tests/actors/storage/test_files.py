@@ -145,6 +145,8 @@ def test_names_are_listed_in_order_and_a_dangling_link_exists(tmp_path: Path) ->
     (tmp_path / "b").touch()
     (tmp_path / "a").symlink_to("nowhere")
     assert Disk().listdir(tmp_path) == ["a", "b"]
+    assert Disk().exists(tmp_path / "a")
+    assert Disk().disk_free_bytes(tmp_path) > 0
 
 
 def test_a_large_directory_can_be_asked_for_some_names_or_for_any(tmp_path: Path) -> None:
@@ -154,5 +156,3 @@ def test_a_large_directory_can_be_asked_for_some_names_or_for_any(tmp_path: Path
     assert disk.names_with(tmp_path, ".tmp-") == ["a.json.tmp-1-1", "b.json.tmp-2-1"]
     assert disk.has_name(tmp_path, ".json")
     assert not disk.has_name(tmp_path, ".jsonl")
-    assert Disk().exists(tmp_path / "a")
-    assert Disk().disk_free_bytes(tmp_path) > 0
