@@ -34,7 +34,6 @@ from actors.storage.migration_v1 import NewState, OldState, from_v1_to_v2
 from actors.storage.quarantine import Quarantine
 from actors.storage.snapshot_reader import read_snapshot
 from actors.storage.snapshot_state import write_cut
-from actors.storage.standing import Standing, classify, read_version
 from actors.storage.trees import copy_tree, remove_tree
 
 _encode = msgspec.json.Encoder().encode
@@ -82,21 +81,6 @@ class Plan:
             "problems": list(self.source.problems),
             "notes": list(self.new.notes),
         }
-
-
-def is_version_1(disk: Disk, layout: Layout) -> bool:
-    """Tell whether the directory is version 1's, also while its state.json is damaged and locks mark it as ours."""
-    standing = classify(disk, layout)
-    if standing not in (Standing.VERSION_1, Standing.OURS):
-        return False
-    if disk.exists(layout.identity) or layout.segments(disk) or layout.backups(disk):
-        return False  # an old state.json in a directory of version 2 is no way back: `rollback` is
-    version = read_version(disk, layout.state)
-    if version is not None:
-        return version < (2, 0) and standing is Standing.VERSION_1
-    if disk.exists(layout.pre_migration_copy) or layout.backups_v1(disk):
-        return True
-    return standing is Standing.VERSION_1 and not _has_revs(disk, layout)
 
 
 def plan(disk: Disk, layout: Layout, *, stamp: str) -> Plan:
@@ -217,12 +201,6 @@ def _write_state(disk: Disk, staging: Layout, new: NewState, stamp: str) -> None
     counts = {name: len(records) for name, records in image.sections.items()}
     if not image.whole or counts["tasks"] != len(new.tasks) or counts["sessions"] != len(new.sessions):
         raise Internal("the migrated state could not be read back", hint="nothing was replaced; please report this")
-
-
-def _has_revs(disk: Disk, layout: Layout) -> bool:
-    """Tell whether the task files are those of version 2, of which everything else was removed."""
-    files = read_source(disk, layout).old.task_files
-    return any("rev" in members for members in files.values())
 
 
 def _content(disk: Disk, path: Path) -> bytes | None:

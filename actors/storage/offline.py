@@ -27,7 +27,7 @@ from actors.storage.health import listed_backups
 from actors.storage.layout import Layout
 from actors.storage.layout import stamp_of as file_stamp_of
 from actors.storage.leftovers import find_leftovers, remove_leftover
-from actors.storage.migrations import is_version_1, plan
+from actors.storage.migrations import plan
 from actors.storage.peek import read_tables
 from actors.storage.quarantine import Quarantine
 from actors.storage.recovery import refuse_foreign
@@ -37,6 +37,7 @@ from actors.storage.rollback import refuse_unfinished_rollback, refuse_without_c
 from actors.storage.settings import DAY_S, StorageSettings
 from actors.storage.standing import Standing, classify
 from actors.storage.verify import verify_directory
+from actors.storage.version_1 import is_version_1
 from actors.storage.work import Told, Work
 
 _NOTHING_THERE: Final = (Standing.MISSING, Standing.NOT_A_DIRECTORY, Standing.FOREIGN, Standing.EMPTY)

@@ -22,7 +22,6 @@ from actors.storage.contract import Recovered
 from actors.storage.files import Disk
 from actors.storage.journal import Journal
 from actors.storage.layout import Layout
-from actors.storage.migrations import finish_migration, is_version_1, migrate
 from actors.storage.recovery_base import Snapshots, highest_seq, look, newer_rows, put_together, refuse_newer
 from actors.storage.recovery_case import Base, Case, Decision, Found, decide
 from actors.storage.recovery_ground import Ground, Picture
@@ -32,6 +31,7 @@ from actors.storage.recovery_report import RecoveryReport
 from actors.storage.rollback import refuse_unfinished_rollback
 from actors.storage.snapshot_state import Loaded
 from actors.storage.standing import Standing, classify
+from actors.storage.version_1 import is_version_1
 
 _DAEMON_ID = "daemon"
 
@@ -58,9 +58,13 @@ def recover(ground: Ground) -> Opened:
         refuse_foreign(ground.disk, ground.layout)
         refuse_unfinished_rollback(ground.disk, ground.layout)
         if is_version_1(ground.disk, ground.layout):
+            from actors.storage.migrations import migrate  # noqa: PLC0415  only a directory of version 1 pays for it
+
             report.cases.append(Case.VERSION_1)
             report.migration = migrate(ground.disk, ground.layout, stamp=ground.stamp())
         elif ground.disk.exists(ground.layout.migration_log):
+            from actors.storage.migrations import finish_migration  # noqa: PLC0415  as above
+
             finish_migration(ground.disk, ground.layout)
         picture = look_at(ground, report)
         repaired = repair(ground, picture)

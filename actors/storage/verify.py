@@ -21,7 +21,6 @@ from actors.storage.files import Disk
 from actors.storage.findings import Findings
 from actors.storage.identity import read_identity
 from actors.storage.layout import Layout
-from actors.storage.migrations import is_version_1
 from actors.storage.peek import read_state
 from actors.storage.recovery_replay import Replayed
 from actors.storage.remedies import Remedy
@@ -32,6 +31,7 @@ from actors.storage.verify_files import read_files, verify_files
 from actors.storage.verify_journal import verify_journal
 from actors.storage.verify_kept import read_losses, verify_kept
 from actors.storage.verify_places import verify_places
+from actors.storage.version_1 import is_version_1
 from actors.storage.work import Work
 
 _FALLBACK: Final = "backup and journal give the exact state"

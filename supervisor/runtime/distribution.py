@@ -9,29 +9,27 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from prometheus_client.core import HistogramMetricFamily
-
 
 class Distribution:
     """How often values fell below each of the `bounds` (ascending; beyond the last is one more)."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
-        self._name = name
-        self._text = text
+        self.name = name
+        self.text = text
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
+        self.sum = 0.0
 
     def observe(self, value: float) -> None:
         """Count a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+        self.sum += value
 
-    def family(self) -> HistogramMetricFamily:
-        """Return what readers of metrics expect: counts that include those of all buckets below."""
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return what readers of metrics expect: (bound, count), each count with those of all buckets below."""
         buckets: list[tuple[str, float]] = []
         below = 0
         for bound, count in zip([*map(str, map(float, self._bounds)), "+Inf"], self._counts, strict=True):
             below += count
             buckets.append((bound, float(below)))
-        return HistogramMetricFamily(self._name, self._text, buckets=buckets, sum_value=self._sum)
+        return buckets

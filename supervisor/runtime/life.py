@@ -52,6 +52,10 @@ SERVICES_SHARE: Final = 0.4
 JOIN_WITHIN_S: Final = 1.0
 """How long the end waits for the writer's threads; they are idle unless the stop was cut short."""
 
+LATE_IMPORTS_AFTER_S: Final = 1.0
+"""How long after the start the metrics library is loaded. No start waits for it; but loaded only when somebody asks, it
+could not be when there are no descriptors left, which is when metrics are looked at."""
+
 REFUSALS: Final[dict[str, ExitCode]] = {
     IncompatibleVersion.__name__: ExitCode.INCOMPATIBLE,
     NotAStateDirectory.__name__: ExitCode.NOT_A_STATE_DIRECTORY,
@@ -137,6 +141,7 @@ class Runtime:
             nursery.start_soon(self._link.beat_every, self._birth.config.supervisor.heartbeat_s)
             nursery.start_soon(self._obey, nursery)
             nursery.start_soon(self._announce)
+            nursery.start_soon(self._load_the_rest)
             code = await self._run_tree()
             self._assembly.gateway.close()
             self._assembly.close()
@@ -171,6 +176,11 @@ class Runtime:
                 name: report[name] for name in ("case", "base", "facts_replayed", "duration_s") if name in report
             }
             self._link.send(Ready(seq=ledger.tables.seq, recovery=summary))
+
+    async def _load_the_rest(self) -> None:
+        if await self._tree.wait_ready():
+            await trio.sleep(LATE_IMPORTS_AFTER_S)
+            import supervisor.runtime.metric_families  # noqa: F401, PLC0415  see LATE_IMPORTS_AFTER_S
 
     async def _stop(self, stop: Stop) -> None:
         """Answer what is under way, then stop everybody; the writer, last of all, takes a snapshot."""

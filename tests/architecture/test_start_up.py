@@ -19,6 +19,9 @@ class Row:
 
 SLOW = ("trio", "structlog", "rich", "prometheus_client", "hypothesis")
 
+NOT_SERVING = ("rich", "pygments", "prometheus_client", "http.server", "hypothesis")
+"""What no process that serves needs in order to begin."""
+
 ROWS = (
     Row("supervisor", ("attrs", *SLOW)),
     Row("supervisor.__main__", ("attrs", "click", *SLOW)),
@@ -30,6 +33,10 @@ ROWS = (
     Row("supervisor.foreign.claude_hook", ("attrs", "msgspec", "orjson", "uuid_utils", *SLOW)),
     Row("actors.model", SLOW),
     Row("actors.storage", SLOW),
+    Row("actors.storage.disk_store", ("actors.storage.migrations", "actors.storage.verify", *SLOW)),
+    Row("supervisor.root.root", NOT_SERVING),
+    Row("supervisor.agents.host", NOT_SERVING),
+    Row("supervisor.runtime.life", ("actors.storage.migrations", "actors.storage.verify", *NOT_SERVING)),
 )
 
 

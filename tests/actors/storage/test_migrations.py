@@ -14,8 +14,9 @@ from actors.model.errors import NotFound
 from actors.model.ids import foreign_session_id
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
-from actors.storage.migrations import is_version_1, plan
+from actors.storage.migrations import plan
 from actors.storage.rollback import roll_back
+from actors.storage.version_1 import is_version_1
 from tests.kit.disks import Crash, read_tree
 from tests.kit.histories import opened, recovered, task_of
 from tests.kit.mortal_disk import MortalDisk
