@@ -33,10 +33,12 @@ test: $(STAMP) ## run the tests
 # Each run tries something else; the seed is printed with what was tried, and `make faults SEED=…` tries it again.
 # What it runs is what the table of cases names (python -m tests.faults.rows), and the rest of these folders.
 FAULTS = tests/faults tests/supervisor/chaos $$($(BIN)/python -m tests.faults.rows --files)
+# The longest of these tests breaks things for ten minutes, and checks them afterwards.
+LONGEST_S := 3600
 SEED := $(or $(SEED),$(shell date +%s))
 faults: $(STAMP) ## the long forms of everything that Perdure must survive: tens of minutes
 	@echo "PERDURE_SEED=$(SEED)"
-	@PERDURE_SEED=$(SEED) $(BIN)/python -m pytest -n $(WORKERS) -m "long or not long" $(FAULTS) $(ARGS)
+	@PERDURE_SEED=$(SEED) $(BIN)/python -m pytest -n $(WORKERS) -m "long or not long" -o faulthandler_timeout=$(LONGEST_S) $(FAULTS) $(ARGS)
 
 # All four run, whatever the first ones find: one visit shows everything.
 lint: $(STAMP) ## style, types and the architecture's import contracts

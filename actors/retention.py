@@ -2,12 +2,18 @@
 
 What leaves is decided elsewhere (`decisions.sessions_retention`, `tasks_retention`, `runs_retention`). An actor owns
 one of these for its rows, takes slice after slice until nothing is left to do, and decides everything under its `at`.
+
+That the clock is in doubt is an event (`retention:suspended`), with the last moment that was believed, and so is the
+end of that doubt (`retention:resumed`). So the doubt outlives an actor and a runtime: lines that were written under the
+wrong time must not make the next incarnation believe it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from actors.clock_watch import ClockWatch
 from actors.decisions.decision import At, Decision
@@ -24,6 +30,9 @@ DAY_S: Final = 86_400.0
 PAUSE_S: Final = 0.02
 """Between two slices, so that commands get their turn and the disk does not see retention only."""
 
+SUSPENDED: Final = "retention:suspended"
+RESUMED: Final = "retention:resumed"
+
 RETRY_S: Final = 60.0
 """After a slice that the writer had no room for, or could not write."""
 
@@ -38,8 +47,13 @@ class Retention:
         self._place = place
         self._noun = noun
         self._due_s = self._now()
-        self._watch = ClockWatch(self._wall(), self._now(), _newest_s(place.ledger.tables))
-        self._untold = self._watch.doubt
+        standing = _standing(place.ledger.tables, noun)
+        self._believed_at = standing or _newest(place.ledger.tables)
+        """The last moment of which nobody doubts that it was then."""
+        self._watch = ClockWatch(self._wall(), self._now(), _seconds(self._believed_at))
+        self._suspended_since = standing is not None
+        """Whether the journal says that the clock is in doubt."""
+        self._untold = self._watch.doubt if standing is None else None
 
     def at(self) -> At:
         """Return the present circumstances of a decision."""
@@ -63,11 +77,16 @@ class Retention:
         """Look whether the clock jumped."""
         if self._watch.look(self._wall(), self._now()):
             self._untold = self._watch.doubt
+        elif self._watch.doubt is None:
+            self._believed_at = self._place.clock.stamp()
 
     def tell(self, propose: Propose) -> None:
-        """Record once per doubt that nothing is archived because of its age."""
-        if self._untold is not None and propose("retention.suspended", self._suspended, self._heard_of_telling):
-            self._untold = None
+        """Record once per doubt that nothing is archived because of its age, and once that it is over."""
+        if self._untold is not None:
+            if propose("retention.suspended", self._suspended, self._heard_of_telling):
+                self._untold, self._suspended_since = None, True
+        elif self._suspended_since and self._watch.doubt is None:
+            self._suspended_since = not propose("retention.resumed", self._resumed, self._heard_of_the_end)
 
     def take(self, propose: Propose, decide: Decide) -> None:
         """Take a slice; `decide` calls `took`."""
@@ -86,13 +105,21 @@ class Retention:
         if isinstance(outcome, Failed):
             self._untold = self._watch.doubt
 
+    def _heard_of_the_end(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed):
+            self._suspended_since = True
+
+    def _resumed(self, draft: Draft, at: At) -> Decision:
+        message = f"{self._noun} are archived because of their age again: the clock is believed"
+        return record_event(draft, EventRecord(type=RESUMED, message=message, detail={"of": self._noun}), at)
+
     def _suspended(self, draft: Draft, at: At) -> Decision:
         doubt = self._watch.doubt or "the clock jumped"
         asked = EventRecord(
-            type="retention:suspended",
+            type=SUSPENDED,
             level="warning",
             message=f"no {self._noun} are archived because of their age: {doubt}",
-            detail={"of": self._noun, "doubt": doubt},
+            detail={"of": self._noun, "doubt": doubt, "believed": self._believed_at},
         )
         return record_event(draft, asked, at)
 
@@ -103,9 +130,33 @@ class Retention:
         return posix_of(self._place.clock.stamp())
 
 
-def _newest_s(tables: Tables) -> float | None:
+class _Told(msgspec.Struct):
+    type: str = ""
+    detail: Any = None
+
+
+_decode_told = msgspec.json.Decoder(_Told).decode
+
+
+def _standing(tables: Tables, noun: str) -> str | None:
+    """Return when the clock was believed last, if the newest word on it is that it is in doubt; None otherwise."""
+    for row in reversed(tables.events.rows.values()):
+        if b'"retention:' not in row.encoded:
+            continue
+        told = _decode_told(row.encoded)
+        if not isinstance(told.detail, dict) or told.detail.get("of") != noun:
+            continue
+        believed = told.detail.get("believed")
+        return believed if told.type == SUSPENDED and isinstance(believed, str) and _seconds(believed) else None
+    return None
+
+
+def _newest(tables: Tables) -> str:
     """Return when the newest line was written, as far as is known; else when a session was accessed last."""
-    stamp = tables.stamp or (tables.sessions.by_access[-1][0] if len(tables.sessions) else "")
+    return tables.stamp or (tables.sessions.by_access[-1][0] if len(tables.sessions) else "")
+
+
+def _seconds(stamp: str) -> float | None:
     try:
         return posix_of(stamp) if stamp else None
     except ValueError:

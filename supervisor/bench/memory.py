@@ -66,7 +66,7 @@ def _sessions(setting: Setting) -> Answer:
         used_bytes = subject.runtime_rss_bytes()
     each_kb = (used_bytes - before_bytes) / number / 1000
     return Answer(
-        (Figure("session-memory", each_kb, "kB", "memory per session", note=f"{number:,} of one message each"),)
+        (Figure("memory-per-session", each_kb, "kB", "memory per session", note=f"{number:,} of one message each"),)
     )
 
 
@@ -89,7 +89,7 @@ def _make_session(line: Line, number: int) -> None:
 
 def _connections(setting: Setting) -> Answer:
     number = setting.sizes.connections
-    name, what = "connection-memory", "memory per idle connection"
+    name, what = "memory-per-connection", "memory per idle connection"
     with _descriptors(number + DESCRIPTORS_SPARE) as allowed:
         number = min(number, allowed - DESCRIPTORS_SPARE)
         if number < setting.sizes.connections:

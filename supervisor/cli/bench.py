@@ -1,17 +1,14 @@
 """`perdure bench`: how fast, beside the systems that one would take instead."""
 
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from supervisor.cli.ended import ended_in_order
 from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
@@ -62,7 +59,7 @@ def bench(
     if plot is not None and only and not DRAWN.intersection(only):
         raise CommandFailed("nothing of that is drawn", f"ask {' or '.join(sorted(DRAWN))} as well", Exit.USAGE)
     _disk(place)
-    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="perdure-bench-", dir=place.resolve()) as folder:
+    with ended_in_order(), tempfile.TemporaryDirectory(prefix="perdure-bench-", dir=place.resolve()) as folder:
         report = asked(_setting(Path(folder), quick=quick, verify=verify), only or NAMES)
         _told("removing what was made")
     _told("")
@@ -77,20 +74,6 @@ def bench(
     for name, why in report.failed.items():
         sys.stderr.write(f"perdure: {name} came to no end: {why}; try it again with --only {name}\n")
     return Exit.FAILED if report.missing or report.failed else Exit.FINE
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM end it as an exception would: what was started is stopped, what was made is removed."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _disk(place: Path) -> None:

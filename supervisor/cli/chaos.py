@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from actors.model.errors import PerdureError
+from supervisor.cli.ended import ended_in_order
 from supervisor.cli.faults import CommandFailed, Exit
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
@@ -67,7 +69,13 @@ def chaos(
         return Exit.FINE
     folder = _folder(keep)
     (folder / REPLAY).write_text(json.dumps({"schedule": schedule.as_json()}) + "\n", encoding="utf-8")
-    outcome = _tried(invocation, schedule, folder)
+    try:
+        with ended_in_order():
+            outcome = _tried(invocation, schedule, folder)
+    except (KeyboardInterrupt, SystemExit):
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     return _told(invocation, outcome, folder, keep_it=keep is not None)
 
 
@@ -126,8 +134,6 @@ def _progress(invocation: Invocation, schedule: "Schedule") -> Any:
 
 
 def _told(invocation: Invocation, outcome: "Outcome", folder: Path, *, keep_it: bool) -> int:
-    import shutil
-
     import attrs
 
     if outcome.violations or keep_it:

@@ -1,5 +1,6 @@
 """`perdure demo`."""
 
+from supervisor.cli.ended import ended_in_order
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 
@@ -13,4 +14,5 @@ def demo(_invocation: Invocation) -> int:
     """
     from supervisor.demo import main
 
-    return main()
+    with ended_in_order():
+        return main()

@@ -423,6 +423,7 @@ ROWS: Final = (
         "the clock back an hour, on ten years",
         (
             "faults/test_clock_jumps.py",
+            "scenario/test_wall_clock.py",
             "actors/kernel/test_clock.py",
             "actors/test_clock_watch.py",
             *_in(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from actors.messages import records as record
 from actors.messages import sessions as session
 from actors.messages import tasks as task
 from tests.actors.test_runs_agents import executed, run_of, runtime, status
-from tests.kit.core import DOMAIN, Core
+from tests.kit.core import DOMAIN, Core, running_core
 from tests.kit.fake_host import FakeHost
 
 DAY_S = 86_400.0
@@ -146,6 +147,49 @@ async def test_a_start_under_another_time_gives_leases_and_retries_their_full_le
         core.wake("tasks")
         await core.until(lambda: core.ledger.tables.tasks.rows[OLD[0]].status == "pending")
         assert not core.crashes
+
+
+@pytest.mark.parametrize("how", ["a new incarnation of each actor", "a new runtime"])
+async def test_a_wrong_time_is_not_believed_by_the_next_because_of_what_was_written_under_it(
+    tmp_path: Path, how: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(runtime(tmp_path, FakeHost()))
+        await core.ask("tasks", task.TaskCreate(id="done", description="d"))
+        await core.ask("tasks", task.TaskStart(id="done"))
+        await core.ask("tasks", task.TaskComplete(id="done"))
+        await looked(core)
+        wall_s = core.clock.wall_s
+        core.clock.wall_s += TEN_YEARS_S
+        await looked(core)
+        await core.ask("tasks", task.TaskCreate(id="under the wrong time", description="d"))
+        if how == "a new runtime":
+            await stack.aclose()
+
+            def late(core: Core) -> None:
+                core.clock.wall_s = wall_s + TEN_YEARS_S + 60.0
+
+            core = await stack.enter_async_context(running_core(tmp_path, before=late))
+        else:
+            for name in ("tasks", "sessions", "runs"):
+                await core.restart(name)
+        await looked(core)
+        core.clock.pass_s(3 * DAY_S)
+        await looked(core)
+        assert "done" in core.ledger.tables.tasks.rows
+
+        # Put right, it is believed again, and time that really passes counts.
+        core.clock.wall_s -= TEN_YEARS_S
+        await looked(core)
+        await core.until(
+            lambda: len(core.ledger.tables.events) == 6
+        )  # of tasks, sessions and runs: a doubt and its end
+        told = (await core.ask("events", record.EventList(kinds=("event.recorded",), limit=1000)))["events"]
+        types = [event["data"]["type"] for event in told if event["data"]["detail"]["of"] == "tasks"]
+        assert types == ["retention:suspended", "retention:resumed"]
+        core.clock.pass_s(91 * DAY_S)
+        core.wake("tasks")
+        await core.until(lambda: "done" not in core.ledger.tables.tasks.rows)
 
 
 async def test_a_correction_of_the_clock_lets_nobody_overtake(tmp_path: Path) -> None:

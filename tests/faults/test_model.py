@@ -26,6 +26,7 @@ from actors.messages.runtime import StateSave
 from actors.model.errors import PerdureError
 from tests.kit.core import Core
 from tests.kit.core_thread import CoreThread
+from tests.kit.held_disk import quiet_disk
 
 TASKS: Final = tuple(f"t{number}" for number in range(4))
 SESSIONS: Final = tuple(f"0190163d-8694-739b-aea5-{number:012x}" for number in range(2))
@@ -241,7 +242,8 @@ class Model(RuleBasedStateMachine):
 
         async def as_it_stands(core: Core) -> None:
             await core.until(lambda: core.ledger.files_backlog == 0)
-            shutil.copytree(core.root, found)
+            async with quiet_disk(core):  # as at one moment: a copy that others write into meanwhile is of none
+                shutil.copytree(core.root, found)
 
         self.running.run(as_it_stands)
         self.running.close()

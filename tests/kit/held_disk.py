@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import trio.testing
@@ -53,6 +54,25 @@ def held_disk(core: Core) -> Iterator[Gate]:
     finally:
         gate.open()
         store.commit = commit
+
+
+@asynccontextmanager
+async def quiet_disk(core: Core) -> AsyncIterator[None]:
+    """Let both I/O threads end what they have in hand and begin nothing else, until the block is left."""
+    left = threading.Event()
+    parked = [threading.Event(), threading.Event()]
+
+    def park(here: threading.Event) -> None:
+        here.set()
+        assert left.wait(PATIENCE_S)
+
+    try:
+        for thread, here in zip((core.desk.commit_thread, core.desk.background_thread), parked, strict=True):
+            thread.submit(partial(park, here))
+        await core.until(lambda: all(here.is_set() for here in parked))
+        yield
+    finally:
+        left.set()
 
 
 def offered(core: Core, actor: str, params: Any, *, key: str | None = None) -> Callable[[], Any]:

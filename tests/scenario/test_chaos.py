@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.kit.perdure import CHECKOUT
+from tests.kit.perdure import CHECKOUT, eventually
 
-SHORT_S = 15
+SHORT_S = 30
 LONG_S = 600
 AFTERWARDS_S = 240
 """The last agents, the last copies and the checks may take that long on a busy machine."""
@@ -46,8 +48,21 @@ def test_a_short_trial_keeps_every_promise_and_leaves_nothing_behind(tmp_path: P
     outcome = no_violation(chaos(tmp_path, "--seconds", str(SHORT_S), "--seed", "1", "--json"))
     assert {row["promise"] for row in outcome["promises"] if not row["checks"]} <= {"told"}
     assert outcome["acknowledged"] > 100
-    assert outcome["harms"]["damage copy"] == 3
+    assert outcome["harms"]["damage copy"] == 7
     assert len(outcome["harms"]) > 8
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ended_from_outside_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "supervisor", "chaos", "--seconds", "600", "--seed", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as trial:
+        eventually(lambda: list(tmp_path.glob("perdure-chaos-*/followed-*.jsonl")), "clients follow")
+        started = psutil.Process(trial.pid).children(recursive=True)
+        assert started
+        trial.terminate()
+        assert trial.wait(60) == 128 + signal.SIGTERM
+    assert psutil.wait_procs(started, timeout=30)[1] == []
     assert list(tmp_path.iterdir()) == []
 
 

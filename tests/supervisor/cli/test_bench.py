@@ -91,6 +91,13 @@ def test_a_quick_look_measures_each_goal_of_each_question(name: str, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
+def test_no_two_figures_of_a_whole_look_have_one_name() -> None:
+    told: dict[str, Any] = json.loads(measured("--json").stdout)
+    names = [row["name"] for row in told["goals"]] + [figure["name"] for figure in told["figures"]]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_ended_from_outside_it_leaves_nothing_behind(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "supervisor", "bench", "--quick", "--only", "throughput"]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as measuring:
