@@ -138,6 +138,8 @@ class Backlog:
         self._desk.mailbox.wake()
 
     def _rest_s(self, files: int) -> float:
+        if len(self.behind) > len(self.behind.tasks):
+            return 0.0  # messages and texts are held in memory until they are written; a task's row is there anyway
         lines = self.behind.seq - self._begun_seq
         return rest_s(self._now() - self._begun_s, lines=lines, files=files, waiting=len(self.behind))
 
