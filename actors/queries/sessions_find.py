@@ -94,20 +94,34 @@ def _fits(row: SessionRow, asked: ask.SessionFind) -> bool:
     exact = (asked.task_id, asked.project, asked.branch, outcome)
     if any(word is not None and msgspec.json.encode(word) not in row.encoded for word in exact):
         return False
-    if asked.text is None and asked.cwd is None and asked.outcome is None and all(word is None for word in exact):
-        return True
-    if not (_may_hold_text(row, asked.text) and _may_hold_place(row, asked.cwd)):
+    if not (_says(row, asked.text) and _may_hold_place(row, asked.cwd)):
         return False
+    if asked.cwd is None and asked.outcome is None and all(word is None for word in exact):
+        return True
     session = decode_session(row.encoded)
     return all(judge(session, asked) for judge in _JUDGES)
 
 
-def _may_hold_text(row: SessionRow, text: str | None) -> bool:
-    """Whether its bytes may hold the text: decoding ten thousand rows to find one would keep everybody waiting.
+def _says(row: SessionRow, text: str | None) -> bool:
+    """Whether the title, the first prompt or the alias says it.
+
+    Ten thousand rows are looked through while everybody waits. So bytes that cannot hold the text are not decoded, and
+    of the others, which may have it in a member's name only, nothing but the prompt is.
+    """
+    if text is None:
+        return True
+    if not _may_hold_text(row, text):
+        return False
+    said = (row.title, _decode_said(row.encoded).first_prompt_preview, row.alias)
+    return text.casefold() in "\n".join(part for part in said if part).casefold()
+
+
+def _may_hold_text(row: SessionRow, text: str) -> bool:
+    """Whether its bytes may hold the text.
 
     Only where both are ASCII do bytes say what casefolding would, and only where JSON escapes nothing.
     """
-    if text is None or not (text.isascii() and text.isprintable() and row.encoded.isascii()):
+    if not (text.isascii() and text.isprintable() and row.encoded.isascii()):
         return True
     return '"' in text or "\\" in text or text.lower().encode() in row.encoded.lower()
 
@@ -123,7 +137,6 @@ _JUDGES: tuple[Callable[[Session, ask.SessionFind], bool], ...] = (
     lambda session, asked: asked.branch is None or asked.branch in _branches(session),
     lambda session, asked: asked.outcome is None or asked.outcome == (session.outcome or "open"),
     lambda session, asked: asked.cwd is None or posixpath.normpath(asked.cwd) in _places(session),
-    lambda session, asked: asked.text is None or asked.text.casefold() in _words(session),
 )
 
 
@@ -135,11 +148,13 @@ def _places(session: Session) -> set[str]:
     return {posixpath.normpath(place) for place in (session.cwd, session.working_directory) if place}
 
 
-def _words(session: Session) -> str:
-    """Return what a search looks through: the title, the first prompt, the alias."""
-    said = (session.title, session.first_prompt_preview, session.alias)
-    return "\n".join(text for text in said if text).casefold()
+class _Said(msgspec.Struct):
+    """What a row's columns lack of what a search looks through."""
 
+    first_prompt_preview: str | None = None
+
+
+_decode_said = msgspec.json.Decoder(_Said).decode
 
 QUERIES: dict[type, Query] = {ask.SessionFind: find}
 """Parameters → what they read."""

@@ -96,6 +96,8 @@ class Behind:
     """Those of tasks that are archived afterwards: their log leaves with them."""
     reports: dict[str, bytes | None] = attrs.field(factory=dict)
     """Bodies by report id; None: the file moves to the archive."""
+    held_bytes: int = 0
+    """What is in memory for nothing but this: messages, texts and bodies. Rows are there anyway."""
     _waits_from: dict[str, int] = attrs.field(factory=dict)
     """By task, in the order of `tasks`: the first line whose change is not in its file yet."""
 
@@ -162,9 +164,11 @@ class Behind:
             spills=self.spills,
             leaving_spills=self.leaving_spills,
             reports=self.reports,
+            held_bytes=self.held_bytes,
         )
         self.archived_tasks, self.archived_runs, self.reports = {}, {}, {}
         self.sessions, self.texts, self.spills, self.leaving_spills = {}, [], [], []
+        self.held_bytes = 0
         if len(self.tasks) <= tasks_max:
             portion.tasks, self.tasks = self.tasks, {}
             portion._waits_from, self._waits_from = self._waits_from, {}
@@ -179,6 +183,7 @@ class Behind:
     def put_back(self, portion: Behind) -> None:
         """Take back a portion that could not be written; what came since goes after it."""
         self.after_seq = min(self.after_seq, portion.after_seq)
+        self.held_bytes += portion.held_bytes
         self.tasks = portion.tasks | self.tasks
         self._waits_from = self._waits_from | portion._waits_from
         self._waits_from = {task_id: self._waits_from[task_id] for task_id in self.tasks}
@@ -222,6 +227,8 @@ class Behind:
         if meta is None:
             # A line that the snapshot covers: the fact says all, or what changed.
             meta = (fact.rev, _encode({"id": fact.id, **_without(members, *fact.kind.aside), "rev": fact.rev}))
+        messages = [(first + n, _encode(message)) for n, message in enumerate(given)]
+        self.held_bytes += sum(len(message) for _index, message in messages)
         works.append(
             SessionWork(
                 rev=fact.rev,
@@ -229,7 +236,7 @@ class Behind:
                 header=_header(fact, row) if fact.op in BEGINNINGS or rewrite else None,
                 rewrite=rewrite,
                 rewind=rewind,
-                messages=[(first + n, _encode(message)) for n, message in enumerate(given)],
+                messages=messages,
                 meta=meta,
                 partial=partial,
             )
@@ -238,12 +245,17 @@ class Behind:
     def _record(self, fact: Fact) -> None:
         members = fact.members()
         if fact.op == "log.appended":
-            self.texts.append((fact.id, members["offset"], members["text"].encode()))
+            text = members["text"].encode()
+            self.held_bytes += len(text)
+            self.texts.append((fact.id, members["offset"], text))
         elif fact.op == "log.spilled":
-            self.spills.append((fact.id, members["first"], [_encode(entry) for entry in members["lines"]]))
+            entries = [_encode(entry) for entry in members["lines"]]
+            self.held_bytes += sum(map(len, entries))
+            self.spills.append((fact.id, members["first"], entries))
         elif fact.op == "report.saved":
-            body = {"id": fact.id, "created_at": members["created_at"], "data": members["data"]}
-            self.reports[fact.id] = _encode(body)
+            body = _encode({"id": fact.id, "created_at": members["created_at"], "data": members["data"]})
+            self.held_bytes += len(body)
+            self.reports[fact.id] = body
         elif fact.op == "report.removed":
             self.reports[fact.id] = None
 

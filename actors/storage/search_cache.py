@@ -12,9 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -32,8 +30,15 @@ LOCKED_S: Final = 0.5
 CHECKPOINT_PAGES: Final = 256
 """So much is synced at once, a megabyte: more would keep a commit of the journal waiting on the same disk."""
 
-ROWS_AT_ONCE: Final = 256
-"""Matches that are taken before anybody looks at the time: a millisecond."""
+PART_MESSAGES: Final = 25_000
+PART_MESSAGES_MAX: Final = 100_000
+"""So many messages are searched in one go, more each time: a few tenths of a second, and what each part costs anew (the
+places of all words that begin as one asked for) must not come too often."""
+
+_BEST: Final = (
+    "SELECT session_id, min(rank) FROM said JOIN messages ON number = said.rowid "
+    "WHERE said MATCH ? AND said.rowid > ? AND said.rowid <= ? GROUP BY session_id"
+)
 
 _NO_DAMAGE: Final = frozenset(
     {
@@ -76,19 +81,28 @@ class Held:
 
 @define
 class Matches:
-    """A search under way: it is carried on a slice at a time."""
+    """A search under way: it is carried on part by part, each a range of messages.
 
-    _rows: Iterator[tuple[str, float]]
+    SQLite itself finds the best match of each session, without Python's lock: taking matches one by one would make
+    every other thread, also the one that commits, wait for that lock again and again.
+    """
+
+    _connection: sqlite3.Connection
+    _asked: str
+    _last_number: int
+    _part: int
+    _number: int = 0
     _best: dict[str, float] = field(factory=dict)
 
-    def take(self, ends_s: float) -> bool:
-        """Go on until then (monotonic), a little at least; return whether there is more."""
-        while rows := list(islice(self._rows, ROWS_AT_ONCE)):
-            for session_id, rank in rows:
+    def take(self) -> bool:
+        """Search the next part; return whether there is more."""
+        if self._number < self._last_number:
+            end = self._number + self._part
+            found = self._connection.execute(_BEST, (self._asked, self._number, end)).fetchall()
+            for session_id, rank in found:
                 self._best[session_id] = min(rank, self._best.get(session_id, 0.0))
-            if time.monotonic() >= ends_s:
-                return True
-        return False
+            self._number, self._part = end, min(2 * self._part, PART_MESSAGES_MAX)
+        return self._number < self._last_number
 
     def session_ids(self) -> list[str]:
         """Return the sessions found, that with the best match (bm25: the lowest) first."""
@@ -185,16 +199,11 @@ class SearchCache:
             (session_id, held.stamp, held.origin, held.last_index, held.last_crc),
         )
 
-    def matches(self, words: Sequence[str]) -> Matches:
+    def matches(self, words: Sequence[str], part_messages: int = PART_MESSAGES) -> Matches:
         """Look for messages in which every word stands, or begins one; nothing is added until all are taken."""
-        if not words:
-            return Matches(iter(()))
         asked = " ".join('"{}"*'.format(said_apart(word).replace('"', '""')) for word in words)
-        # Not in the order of rank: SQLite would find all of them before it gave the first.
-        rows = self._connection.execute(
-            "SELECT session_id, rank FROM said JOIN messages ON number = said.rowid WHERE said MATCH ?", (asked,)
-        )
-        return Matches(rows)
+        last = self._connection.execute("SELECT max(number) FROM messages").fetchone()[0]
+        return Matches(self._connection, asked, (last or 0) if words else 0, part_messages)
 
     def close(self) -> None:
         """Let go of it; what its log holds goes into the file first."""

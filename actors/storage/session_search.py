@@ -25,7 +25,7 @@ from actors.model.searched import Searched, Unfinished
 from actors.storage.behind import SessionWork
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
-from actors.storage.search_cache import Held, Matches, SearchCache, has_full_text, is_damage, remove
+from actors.storage.search_cache import PART_MESSAGES, Held, Matches, SearchCache, has_full_text, is_damage, remove
 from actors.storage.session_files import MessagesPage, SessionFiles
 
 SLICE_S: Final = 0.05
@@ -59,6 +59,7 @@ class SessionSearch:
         *,
         full_text: bool | None = None,
         page_messages: int = PAGE_MESSAGES,
+        part_messages: int = PART_MESSAGES,
         slice_s: float = SLICE_S,
     ) -> None:
         self._disk = disk
@@ -66,6 +67,7 @@ class SessionSearch:
         self._sessions = sessions
         self._full_text = full_text
         self._page_messages = page_messages
+        self._part_messages = part_messages
         self._slice_s = slice_s
         self._cache: SearchCache | None = None
         self._due: dict[str, _Due] = {}
@@ -113,9 +115,9 @@ class SessionSearch:
         if self._asked is None:
             if self._catch_up(cache, ends_s):
                 return None
-            self._asked = (text, cache.matches(words_of(text)))
+            self._asked = (text, cache.matches(words_of(text), self._part_messages))
         asked, matches = self._asked
-        if asked != text or matches.take(ends_s):
+        if asked != text or matches.take():
             return None
         self._asked = None
         return matches.session_ids()

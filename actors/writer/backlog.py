@@ -21,11 +21,15 @@ from actors.writer.damage import tell_damage
 from actors.writer.desk import Desk
 from actors.writer.rest import rest_s
 from actors.writer.saving import told_of
+from actors.writer.waiting import Waiting
 
 T = TypeVar("T")
 
 TASK_FILES_MAX: Final = 256
 """Task files of one portion: about 50 ms of work."""
+
+HELD_BYTES_MAX: Final = 64 << 20
+"""Messages and texts that wait in memory for their files; beyond that commands wait until some are written."""
 
 
 class Backlog:
@@ -62,6 +66,10 @@ class Backlog:
         return len(self.behind) > 0 and not self.failing
 
     @property
+    def _held_bytes(self) -> int:
+        return self.behind.held_bytes + sum(portion.held_bytes for portion in self._portions.values())
+
+    @property
     def _is_waiting(self) -> bool:
         return len(self.behind) > 0 or self.behind.after_seq != self.behind.seq
 
@@ -86,6 +94,13 @@ class Backlog:
         elif self._unsynced and self._now() >= self._sync_due_s:
             self._syncing = True
             self._desk.background_thread.submit(self._store.sync_behind, self._synced)
+
+    async def lightened(self, waiting: Waiting) -> None:
+        """Wait while too much is held in memory for files; not for a disk that does not take them."""
+        while self._held_bytes > HELD_BYTES_MAX and not self.failing:
+            if not self._portions:
+                self.write_portion()
+            await waiting.end_of(next(iter(self._portions)))
 
     def write_portion(self) -> None:
         """Hand the next portion to the background thread; an empty one tells that lines have no files."""
@@ -138,6 +153,8 @@ class Backlog:
         self._desk.mailbox.wake()
 
     def _rest_s(self, files: int) -> float:
+        if len(self.behind) > len(self.behind.tasks):
+            return 0.0  # messages and texts are held in memory until they are written; a task's row is there anyway
         lines = self.behind.seq - self._begun_seq
         return rest_s(self._now() - self._begun_s, lines=lines, files=files, waiting=len(self.behind))
 

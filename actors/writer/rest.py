@@ -1,4 +1,4 @@
-"""How long the background thread rests between two portions of files, so that commands come first.
+"""How long the background thread rests between two portions of task files, so that commands come first.
 
 The threads share one interpreter: while files are written, each system call of the loop may have to wait for its turn
 with it. Whoever sent a command waits for the answer; nobody waits for a task's file. So while commands come faster than

@@ -25,9 +25,13 @@ class Waiting:
         return result
 
     async def result_of(self, job: Job) -> Any:
-        """Wait for a job that was handed over before."""
+        """Wait for a job that was handed over before; return what it returned, or raise what it raised."""
+        await self.end_of(job)
+        return job.result()
+
+    async def end_of(self, job: Job) -> None:
+        """Wait for a job to end, however it ends."""
         while not job.ended.is_set():
             with trio.move_on_after(BEAT_EVERY_S):
                 await job.ended.wait()
             self._context.beat()
-        return job.result()

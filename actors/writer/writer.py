@@ -77,6 +77,7 @@ class Writer:
             else:
                 self._ask_disk(letter)
         if proposals:
+            await self._backlog.lightened(self._waiting)
             await self._commits.commit(proposals)
         if not self._desk.mailbox.depth:
             self._desk.replayed.clear()  # whoever waited for an answer since the crash has had it

@@ -40,7 +40,7 @@ def searching(root: Path, slice_s: float = 0.0) -> Iterator[SessionSearch]:
     files = OpenFiles(disk)
     lines = LineFiles(files, Quarantine(disk, layout, "20260101T000000.000000Z"))
     sessions = SessionFiles(disk, layout, lines, Archive(disk, layout, files))
-    search = SessionSearch(disk, layout, sessions, page_messages=PAGE_MESSAGES, slice_s=slice_s)
+    search = SessionSearch(disk, layout, sessions, page_messages=PAGE_MESSAGES, part_messages=200, slice_s=slice_s)
     try:
         yield search
     finally:

@@ -128,3 +128,17 @@ def test_lines_that_the_snapshot_covers_give_the_messages_their_own_numbers() ->
     assert [work.meta is not None and work.meta[0] for work in works] == [1, 2, 3, 4]
     assert works[2].rewrite
     assert works[2].header is not None
+
+
+def test_it_knows_what_is_held_in_memory_for_its_files_alone_wherever_that_is_at_present() -> None:
+    life = Life()
+    life.do(created("a"))
+    assert life.behind.held_bytes == 0  # the row is in the tables anyway
+    life.do(session_created())
+    life.do(session_appended(2, 1, ["x" * 1000]))
+    held_bytes = life.behind.held_bytes
+    assert held_bytes > 1000
+    portion = life.behind.take(10)
+    assert (life.behind.held_bytes, portion.held_bytes) == (0, held_bytes)
+    life.behind.put_back(portion)
+    assert life.behind.held_bytes == held_bytes

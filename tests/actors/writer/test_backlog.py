@@ -11,7 +11,7 @@ import pytest
 
 from actors.messages.records import LogAppend, LogRead
 from actors.messages.sessions import SessionAppend, SessionCreate, SessionMessages
-from actors.messages.tasks import TaskCreate, TaskDelete, TaskUpdate
+from actors.messages.tasks import TaskCreate, TaskDelete, TaskList, TaskUpdate
 from actors.storage.behind import Behind
 from actors.storage.contract import WrittenBehind
 from supervisor.tree.chaos import Harm
@@ -201,6 +201,37 @@ async def test_messages_that_the_disk_does_not_take_are_told_to_be_unreadable_an
         assert await running.send(SessionMessages(id=SESSION)).kind() == "storage_failed"
         running.disk.mend()
         assert await messages(running) == ["first", "second"]
+
+
+async def test_commands_wait_while_too_many_messages_are_held_in_memory_for_their_files_and_questions_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.writer.backlog.HELD_BYTES_MAX", 10_000)
+    async with running_runtime(tmp_path) as running:
+        await create_session(running)
+        gate = running.disk.gate("pwrite", "write", "create", where="sessions/")
+        await append(running, "x" * 11_000)
+        await running.until(lambda: gate.reached)
+        late = running.send(TaskCreate(description="x", id="late"))
+        await running.until(lambda: not running.assembly.desk.mailbox.depth)
+        assert (await running.ask(TaskList()))["tasks"] == []
+        gate.open()
+        assert (await late.result())["id"] == "late"
+        assert await messages(running) == ["x" * 11_000]
+
+
+async def test_no_command_waits_for_files_that_the_disk_does_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.writer.backlog.HELD_BYTES_MAX", 10_000)
+    async with running_runtime(tmp_path) as running:
+        await create_session(running)
+        await running.until(lambda: is_written(running))
+        running.disk.refuse("pwrite", "write", "create", where="sessions/")
+        for number in range(5):
+            await append(running, f"{number}" * 11_000)
+        running.disk.mend()
+        assert [text[0] for text in await messages(running)] == list("01234")
 
 
 async def test_messages_are_read_although_other_files_cannot_be_written(tmp_path: Path) -> None:
