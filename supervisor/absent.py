@@ -16,7 +16,8 @@ def absent(module: str) -> Iterator[None]:
     if module in sys.modules:
         yield
         return
-    sys.modules[module] = None  # type: ignore[assignment]  the import system's own word for it
+    # None is the import system's own word for what is not to be found.
+    sys.modules[module] = None  # type: ignore[assignment]
     try:
         yield
     finally:
