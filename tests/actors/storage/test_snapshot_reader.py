@@ -54,6 +54,19 @@ def test_every_flipped_byte_is_found_and_costs_at_most_the_record_it_is_in(layou
                 assert count_of(image) >= 9 - 2, at
 
 
+def test_a_file_of_many_chunks_is_read_whole_and_a_flipped_bit_in_any_of_them_is_found(layout: Layout) -> None:
+    tasks = [b'{"id":"task_%d","description":"%b","rev":1}' % (number, b"x" * 600) for number in range(5000)]
+    write_snapshot(layout, 7, tasks)
+    whole = layout.state.read_bytes()
+    image = read_snapshot(Disk(), layout.state)
+    assert image.whole
+    assert image.sections["tasks"] == tasks
+    for at in range(len(whole) // 8, len(whole), len(whole) // 4):
+        damaged = read_bytes(layout, whole[:at] + bytes([whole[at] ^ 0x01]) + whole[at + 1 :])
+        assert damaged.problem is Problem.CHECKSUM, at
+        assert len(damaged.sections["tasks"]) >= 4998, at
+
+
 def test_a_file_cut_anywhere_gives_the_records_before_the_cut(layout: Layout) -> None:
     write_snapshot(layout, 7)
     whole = layout.state.read_bytes()
