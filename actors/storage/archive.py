@@ -93,13 +93,16 @@ class Archive:
         """List what has left, by id and number."""
         found: list[Archived] = []
         for id in self._names(self._layout.archive / kind):
-            whole = [(number, path) for number, path in self._leavings(kind, id) if self._is_whole(path)]
-            found += [Archived(kind, id, number, path) for number, path in whole]
+            found += self.leavings(kind, id)
         return found
+
+    def leavings(self, kind: Kind, id: str) -> list[Archived]:
+        """List how this one left, the oldest first."""
+        return [Archived(kind, id, number, path) for number, path in self._leavings(kind, id) if self._is_whole(path)]
 
     def last_leaving(self, kind: Kind, id: str) -> Archived | None:
         """Return how this one left last; None when it never did."""
-        whole = [Archived(kind, id, number, path) for number, path in self._leavings(kind, id) if self._is_whole(path)]
+        whole = self.leavings(kind, id)
         return whole[-1] if whole else None
 
     def keep_version(self, path: Path, session_id: str, rev: int) -> Path:

@@ -7,7 +7,7 @@ crash in the middle is mended by doing it again from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -59,17 +59,24 @@ class SessionWork:
     archive: bool = False
     """Finally move the file into the archive, with the row in `meta`, or the one that the file holds."""
 
-    def is_before_leaving(self, row: bytes) -> bool:
-        """Whether this comes before the file left for the archive with `row`, or is that leaving.
-
-        Done again after it, messages would begin a new file without those that came before them, and that file would be
-        taken for the session when somebody brings it back.
-        """
-        done_rev = self.rev - 1 if self.archive else self.rev  # what leaves has the rev before its deletion
+    def is_leaving_with(self, row: bytes) -> bool:
+        """Whether this is how the session left whose last row, as the archive has it, is this one."""
+        if not self.archive or self.meta is not None:
+            return self.archive and self.meta is not None and self.meta[1] == row
         try:
-            return done_rev <= msgspec.json.decode(row, type=_Revised).rev
+            return msgspec.json.decode(row, type=_Revised).rev == self.rev - 1  # the row is as before its deletion
         except UNDECODABLE:  # nobody knows when it left: then the file is begun anew rather than nothing kept
             return False
+
+
+def was_done(works: Sequence[SessionWork], left: Iterable[bytes]) -> bool:
+    """Whether the first of these was done before: the archive has, among the rows that `left`, how a later one ends.
+
+    Done again, messages would begin a new file without those that came before them, and that file would be taken for
+    the session when somebody brings it back. Only what is done again stands before its own end: a session that is made
+    anew has nothing to do with how another left under its id, and its revs may begin anew, too.
+    """
+    return works[0].restore_from is None and any(work.is_leaving_with(row) for row in left for work in works)
 
 
 @attrs.define

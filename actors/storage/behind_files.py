@@ -22,7 +22,7 @@ import msgspec
 from actors.model.errors import NotFound, StorageFailed
 from actors.model.searched import Searched, Unfinished
 from actors.storage.archive import ROW, ROW_BYTES_MAX, Archive
-from actors.storage.behind import Behind, SessionWork, task_of_log
+from actors.storage.behind import Behind, SessionWork, task_of_log, was_done
 from actors.storage.contract import DamagedSession, MessagesPage, WrittenBehind
 from actors.storage.files import Disk
 from actors.storage.json_record import parsed
@@ -88,8 +88,9 @@ class BehindFiles:
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
                 self._search.note(session_id, works)  # first: one that fails half-way has changed the file too
-                for work in works:
-                    self._do(session_id, work)
+                for number, work in enumerate(works):
+                    if not self._has_left_since(session_id, works[number:]):
+                        self._do(session_id, work)
             for name, offset, data in behind.texts:
                 self._texts.append_at(_session_of(name), offset, data)
             for spill in behind.spills:
@@ -189,8 +190,6 @@ class BehindFiles:
     # Sessions
 
     def _do(self, session_id: str, work: SessionWork) -> None:
-        if work.restore_from is None and self._has_left_since(session_id, work):
-            return
         work = self._completed(session_id, work) if work.partial else work
         if work.restore_from is not None:
             with contextlib.suppress(FileExistsError):  # brought back before, and in use since
@@ -234,12 +233,12 @@ class BehindFiles:
         header = work.header and session_header(session_id, merged.get("created_at") or "")
         return attrs.evolve(work, meta=(rev, msgspec.json.encode(merged)), header=header)
 
-    def _has_left_since(self, session_id: str, work: SessionWork) -> bool:
-        """Whether this was done before, and the file is in the archive by now."""
-        if self._disk.exists(self._layout.session_file(session_id)):
+    def _has_left_since(self, session_id: str, works: Sequence[SessionWork]) -> bool:
+        """Whether the first of these was done before, and the file is in the archive by now."""
+        if self._disk.exists(self._layout.session_file(session_id)) or not any(work.archive for work in works):
             return False
-        left = self._archive.last_leaving("sessions", session_id)
-        return left is not None and work.is_before_leaving(self._disk.read_file(left.path / ROW, ROW_BYTES_MAX))
+        leavings = self._archive.leavings("sessions", session_id)
+        return was_done(works, [self._disk.read_file(left.path / ROW, ROW_BYTES_MAX) for left in leavings])
 
     def _archive_session(self, session_id: str, work: SessionWork) -> None:
         scan = self.sessions.scan(session_id)

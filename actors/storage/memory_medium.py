@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from attrs import Factory, define
 
-from actors.storage.behind import Behind, SessionWork
+from actors.storage.behind import Behind, SessionWork, was_done
 from actors.storage.contract import Cut
 
 
@@ -55,8 +55,10 @@ class Medium:
             self.outputs = {key: data for key, data in self.outputs.items() if key[0] != run_id}
             self.archived_runs.setdefault(run_id, (row, taken))
         for session_id, works in behind.sessions.items():
-            for work in works:
-                self._do(session_id, work)
+            for number, work in enumerate(works):
+                left = [row for row, _messages in self.archived.get(session_id, ())]
+                if session_id in self.sessions or not was_done(works[number:], left):
+                    self._do(session_id, work)
         for name, offset, data in behind.texts:
             text = self.texts.setdefault(name, bytearray())
             text.extend(bytes(max(0, offset - len(text))))
@@ -69,14 +71,6 @@ class Medium:
                 self.reports[report_id] = body
 
     def _do(self, session_id: str, work: SessionWork) -> None:
-        left = self.archived.get(session_id)
-        if (
-            work.restore_from is None
-            and session_id not in self.sessions
-            and left
-            and work.is_before_leaving(left[-1][0])
-        ):
-            return
         if work.restore_from is not None and self.archived.get(session_id):
             row, self.sessions[session_id] = self.archived[session_id].pop()
             self.session_rows[session_id] = row
