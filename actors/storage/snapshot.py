@@ -35,8 +35,12 @@ from actors.storage.snapshot_form import (
     read_head,
 )
 
-SLICE_BYTES_MAX: Final = 1 << 20
-"""How much is written between two syncs (measured: 1 MB costs a concurrent commit 2-5 ms, 4 MB 13 ms)."""
+SLICE_BYTES_MAX: Final = 256 << 10
+"""How much is made and written between two syncs: so long a commit may wait for the disk, and for the interpreter.
+
+Measured on a busy machine, one command at a time during snapshots of 100 000 tasks, the 99th percentile: 9 ms with
+256 KiB, 19 ms with 1 MiB; the snapshot takes as long.
+"""
 
 REPLACED_REASON: Final = "state.json that Perdure had not written, found where the next one belongs"
 
