@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -217,6 +218,7 @@ def measured(
 
     What it leaves stays where it is: removing thousands of files is work for the disk that is measured next.
     """
+    environment = {**bytecode_kept(folder), **(environment or {})}
     stage = Stage(Path(tempfile.mkdtemp(prefix="subject-", dir=folder)), environment)
     stage.state_path = state_path or stage.state_path
     try:
@@ -228,6 +230,17 @@ def measured(
     finally:
         stage.close()
         _clear_socket(stage.state_path)
+
+
+def bytecode_kept(folder: Path) -> dict[str, str]:
+    """Return what makes a subject keep its bytecode below `folder`, where this process is told to write none.
+
+    An installed Perdure has its modules compiled. One that must compile all of them at every start takes twice as long
+    to start, and would be measured with Python's compiler.
+    """
+    if not sys.dont_write_bytecode:
+        return {}
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def _clear_socket(state_path: Path) -> None:
