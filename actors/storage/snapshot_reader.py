@@ -14,7 +14,6 @@ import errno
 import hashlib
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -141,21 +140,14 @@ def _read_whole(disk: Disk, descriptor: int, size: int) -> SnapshotImage | Probl
     digest = last_line[len(CHECKSUM_HEAD) : -len(CHECKSUM_TAIL)]
     taker = _Taker(head)
     hasher = hashlib.sha256()
-    end = size - CHECKSUM_BYTES
     offset = 0
-    with ThreadPoolExecutor(1, "checksum") as beside:
-        chunk = disk.pread(descriptor, min(_CHUNK_BYTES, end), 0)
-        while chunk:
-            # Hashing lets other threads run, and so does reading: the one begins while the next chunk is read, and goes
-            # on while this one's lines are taken.
-            hashed = beside.submit(hasher.update, chunk)
-            offset += len(chunk)
-            following = disk.pread(descriptor, min(_CHUNK_BYTES, end - offset), offset) if offset < end else b""
-            taker.take(chunk)
-            hashed.result()
-            chunk = following
-    if offset < end:
-        return Problem.TRUNCATED
+    while offset < size - CHECKSUM_BYTES:
+        chunk = disk.pread(descriptor, min(_CHUNK_BYTES, size - CHECKSUM_BYTES - offset), offset)
+        if not chunk:
+            return Problem.TRUNCATED
+        hasher.update(chunk)
+        taker.take(chunk)
+        offset += len(chunk)
     if hasher.hexdigest().encode() != digest:
         return Problem.CHECKSUM
     return taker.image()
