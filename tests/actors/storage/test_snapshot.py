@@ -101,7 +101,7 @@ def test_it_is_written_in_slices_each_synced_by_itself(tmp_path: Path) -> None:
     sizes = [len(operation.data) for operation in operations if isinstance(operation, Write)]
     points = [operation.point for operation in operations if isinstance(operation, Sync)]
     assert max(sizes) < SLICE_BYTES_MAX + 2000
-    assert points.count("snapshot._pace:fdatasync") == 3
+    assert points.count("snapshot._pace:fdatasync") == 4_000_000 // SLICE_BYTES_MAX
     assert read_snapshot(Disk(), layout.state).sections["tasks"] == rows
 
 
