@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 SOURCES = supervisor actors tests $(wildcard bench)
 
+# The tests start thousands of processes: without kept bytecode each would compile every module, and take twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up test faults lint clean
 

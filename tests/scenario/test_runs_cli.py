@@ -189,9 +189,10 @@ class Terminal:
         self._ours, theirs = os.openpty()
         self.said = b""
         name, *rest = arguments
-        # setsid -c makes it the controlling terminal: Ctrl-C typed there and its going away are the kernel's signals.
+        # setsid -c makes it the controlling terminal: Ctrl-C typed there and its going away are the kernel's signals,
+        # also where these tests themselves were started to outlive theirs (nohup), which children would inherit.
         self.process = subprocess.Popen(
-            ["setsid", "-c", *shell.whole.command(name), *rest],
+            ["env", "--default-signal=HUP", "setsid", "-c", *shell.whole.command(name), *rest],
             env={**os.environ, **shell.whole.environment},
             cwd=shell.whole.folder,
             stdin=theirs,

@@ -9,6 +9,7 @@ import pytest
 
 from actors.messages.agents import NotStarted, Started
 from tests.kit.agents import agent, alive, running_host
+from tests.kit.perdure import eventually
 
 
 def descriptors(pid: int) -> set[str]:
@@ -89,7 +90,7 @@ def test_a_failure_to_start_is_told_with_its_reason_and_leaves_nothing(
         assert (refused.run_id, refused.code) == ("r", code)
         assert reason in refused.reason
         assert refused.exit_status == _status_in_a_shell(refused)
-        assert descriptors(host.pid) == before
+        eventually(lambda: descriptors(host.pid) == before, "it keeps no descriptor")
         assert isinstance(link.spawn("r", ("true",)), Started), "the same run may be ordered again"
 
 
