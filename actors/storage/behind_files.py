@@ -88,8 +88,9 @@ class BehindFiles:
             edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
             for session_id, works in behind.sessions.items():
                 self._search.note(session_id, works)  # first: one that fails half-way has changed the file too
+                leaves = any(work.archive for work in works)  # most do not: then nothing was done before
                 for number, work in enumerate(works):
-                    if not self._has_left_since(session_id, works[number:]):
+                    if not (leaves and self._has_left_since(session_id, works[number:])):
                         self._do(session_id, work)
             for name, offset, data in behind.texts:
                 self._texts.append_at(_session_of(name), offset, data)
@@ -235,7 +236,7 @@ class BehindFiles:
 
     def _has_left_since(self, session_id: str, works: Sequence[SessionWork]) -> bool:
         """Whether the first of these was done before, and the file is in the archive by now."""
-        if self._disk.exists(self._layout.session_file(session_id)) or not any(work.archive for work in works):
+        if self._disk.exists(self._layout.session_file(session_id)):
             return False
         leavings = self._archive.leavings("sessions", session_id)
         return was_done(works, [self._disk.read_file(left.path / ROW, ROW_BYTES_MAX) for left in leavings])
