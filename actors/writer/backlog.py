@@ -144,7 +144,7 @@ class Backlog:
             if self._again:
                 self._again.append(portion)
         if not self._portions:
-            pause_s = self._desk.settings.retry_s if self._again else self._rest_s(len(portion))
+            pause_s = self._desk.settings.retry_s if self._again else self._rest_s()
             while self._again:
                 self.behind.put_back(self._again.pop())
             # Lines without files count, too: the journal is kept until the watermark has passed them.
@@ -152,11 +152,11 @@ class Backlog:
         self._show()
         self._desk.mailbox.wake()
 
-    def _rest_s(self, files: int) -> float:
+    def _rest_s(self) -> float:
         if len(self.behind) > len(self.behind.tasks):
             return 0.0  # messages and texts are held in memory until they are written; a task's row is there anyway
         lines = self.behind.seq - self._begun_seq
-        return rest_s(self._now() - self._begun_s, lines=lines, files=files, waiting=len(self.behind))
+        return rest_s(self._now() - self._begun_s, lines=lines, waiting=len(self.behind))
 
     def _synced(self, job: Job) -> None:
         self._syncing = False
