@@ -118,8 +118,9 @@ class Gateway:
                     connection.dirty = False
                     pump.send(connection)
                 for connection in dirty:
-                    pump.handling = connection
-                    dispatch.advance(connection)
+                    if connection.may_advance:
+                        pump.handling = connection
+                        dispatch.advance(connection)
                 dispatch.outbox.offer()
                 for connection in dirty:
                     pump.handling = connection
