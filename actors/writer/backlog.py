@@ -48,6 +48,8 @@ class Backlog:
         self._syncing = False
         self._again: list[Behind] = []
         """Portions to put back once none is under way."""
+        self._elsewhere = 0
+        """How many files those two kinds of portions hold."""
         self._begun_s = self._now()
         self._begun_seq = behind.seq
         """When the newest portion was begun, and what the journal held then."""
@@ -81,7 +83,7 @@ class Backlog:
 
     def noted(self) -> None:
         """Something was added to `behind`."""
-        self._show()
+        self._desk.ledger.files_backlog = len(self.behind) + self._elsewhere
         if self._due_s == float("inf"):
             self._due_s = self._now() + self._desk.settings.files_delay_s
 
@@ -112,6 +114,7 @@ class Backlog:
         self._unsynced = True
         write = partial(self._store.write_behind, portion)
         self._portions[self._desk.background_thread.submit(write, self._written)] = portion
+        self._elsewhere += len(portion)
 
     def written_before(self, read: Callable[[Store], T], row_id: str) -> Callable[[Store], T]:
         """Let files that wait be written before something is read, which fails when its own file could not be.
@@ -179,8 +182,8 @@ class Backlog:
 
     def _show(self) -> None:
         """Show how many files are not written, those of portions under way or to be put back included."""
-        unwritten = (self.behind, *self._portions.values(), *self._again)
-        self._desk.ledger.files_backlog = sum(map(len, unwritten))
+        self._elsewhere = sum(map(len, (*self._portions.values(), *self._again)))
+        self._desk.ledger.files_backlog = len(self.behind) + self._elsewhere
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()
