@@ -1,6 +1,5 @@
 """
-What is kept of a child's exit: text, or what becomes text (`trace`), bounded; never the exception or its frames, which
-would keep its data alive.
+What is kept of a child's exit: text, or a trace that becomes text; never the exception, which would keep data alive.
 
 The one exception to that is `Exit.error`, which lives only until the supervisor has decided what to do.
 """
