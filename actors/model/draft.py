@@ -93,7 +93,7 @@ class Draft:
 
     def stage(self, facts: Sequence[Fact]) -> list[Row | None]:
         """Lay facts over; return the rows they leave. Raises TooLarge, and changes nothing, for a row too long."""
-        rows = list(rows_after(self, facts))
+        rows = rows_after(self, facts)
         for row in rows:
             if row is not None and len(row.encoded) > ROW_BYTES_MAX:
                 raise TooLarge(
