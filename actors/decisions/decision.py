@@ -54,8 +54,7 @@ class At:
     program that were migrated or imported have their full time."""
 
 
-@attrs.frozen
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What shall become true, and the ids that the reply speaks of."""
 
     facts: tuple[Fact, ...]
