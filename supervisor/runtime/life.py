@@ -35,6 +35,7 @@ from supervisor.root.errors import ExitCode, NotAStateDirectory
 from supervisor.root.runtime_side import RootGone, RuntimeLink
 from supervisor.root.writer_lock import WriterLock, WriterStillThere
 from supervisor.runtime.assembly import Assembly, Birth
+from supervisor.runtime.late import load_the_rest
 from supervisor.runtime.tidings import Tidings
 from supervisor.tree.errors import GaveUp as TreeGaveUp
 from supervisor.tree.errors import StartFailed
@@ -50,10 +51,6 @@ SERVICES_SHARE: Final = 0.4
 
 JOIN_WITHIN_S: Final = 1.0
 """How long the end waits for the writer's threads; they are idle unless the stop was cut short."""
-
-LATE_IMPORTS_AFTER_S: Final = 1.0
-"""How long after the start the metrics library is loaded. No start waits for it; but loaded only when somebody asks, it
-could not be when there are no descriptors left, which is when metrics are looked at."""
 
 REFUSALS: Final[dict[str, ExitCode]] = {
     IncompatibleVersion.__name__: ExitCode.INCOMPATIBLE,
@@ -186,8 +183,7 @@ class Runtime:
 
     async def _load_the_rest(self) -> None:
         if await self._tree.wait_ready():
-            await trio.sleep(LATE_IMPORTS_AFTER_S)
-            import supervisor.runtime.metric_families  # noqa: F401, PLC0415  see LATE_IMPORTS_AFTER_S
+            await load_the_rest()
 
     async def _stop(self, stop: Stop) -> None:
         """Answer what is under way, then stop everybody; the writer, last of all, takes a snapshot."""
