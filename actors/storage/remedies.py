@@ -28,8 +28,7 @@ class Remedy(Enum):
     DISCARD = ("recovery", "removes it")
     FORGET_STATE = (
         "before",
-        "moves state.json to quarantine/ and builds the state from backup and journal; what neither holds is put on "
-        "record as lost",
+        "moves state.json to quarantine/, builds it from backup and journal; what neither holds is on record as lost",
     )
     SET_ASIDE = ("after", "moves it to quarantine/")
     WRITE_ANEW = ("after", "moves it to quarantine/ and writes it anew from its row and the journal")
