@@ -14,7 +14,8 @@ from pathlib import Path
 
 from supervisor.config import load
 from supervisor.root import run_root
-from supervisor.root.options import Echo, RootOptions, host_argv
+from supervisor.root.options import Echo, RootOptions
+from supervisor.root.programs import host_argv
 
 FAKE_RUNTIME = Path(__file__).with_name("fake_runtime.py")
 
