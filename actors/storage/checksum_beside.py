@@ -10,7 +10,7 @@ import hashlib
 import queue
 import threading
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 CHUNKS_MAX: Final = 4
 """How many chunks may wait for the thread: it keeps up, and what it does not bounds the memory that is held."""
@@ -25,7 +25,7 @@ class ChecksumBeside:
         self._room = threading.Semaphore(CHUNKS_MAX)
         self._thread = threading.Thread(target=self._run, name="checksum", daemon=True)
 
-    def __enter__(self) -> ChecksumBeside:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -17,8 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
-from attrs import frozen
 
 from actors.storage.checksum_beside import ChecksumBeside
 from actors.storage.codec import SEAL_BYTES, Bad, excerpt, salt_of, unseal
@@ -61,8 +61,7 @@ class Problem(StrEnum):
     NEWER = "written by a newer version"
 
 
-@frozen
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A line that is not believed."""
 
     line: int
@@ -70,8 +69,7 @@ class Rejected:
     excerpt: str
 
 
-@frozen
-class SnapshotImage:
+class SnapshotImage(msgspec.Struct, frozen=True):
     """What a snapshot file holds."""
 
     header: dict[str, Any]

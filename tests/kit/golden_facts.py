@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import msgspec
 
 from actors.decisions import services, tasks_retention
@@ -118,7 +117,7 @@ def _services(bench: Bench) -> None:
         bench.do(judged(name="codex", run_id=life, **more))
     bench.do(serve.ServiceStart(name="codex"))
     bench.do(serve.ServiceStop(name="codex"))
-    bench.rules = attrs.evolve(RULES, runs=attrs.evolve(SERVED, services={}))
+    bench.rules = msgspec.structs.replace(RULES, runs=msgspec.structs.replace(SERVED, services={}))
     own(bench, services.configured)
 
 
