@@ -25,7 +25,7 @@ from actors.kernel.ref import Ref
 from actors.ledger import Ledger
 from actors.messages.proposal import Expected, Forget, Proposal, Read, Settled
 from actors.messages.request import Done, Failed, Outcome, Request
-from actors.model.draft import Address, Draft
+from actors.model.draft import Address, Draft, addresses_of
 from actors.model.errors import Conflict, Internal, PerdureError
 from actors.model.facts import Fact
 from actors.model.ids import new_id
@@ -104,7 +104,7 @@ class Domain:
         """Take in what the writer says of earlier proposals."""
         if isinstance(tell, Settled):
             for proposal in tell.proposals:
-                self._draft.settle(proposal.facts, proposal.rows)
+                self._draft.settle(proposal.addresses, proposal.rows)
                 if proposal.command.key is not None:
                     self._draft.pending_keys.pop(proposal.command.key, None)
         elif isinstance(tell, Forget):
@@ -185,6 +185,7 @@ class Domain:
             epoch=self._epoch,
             command=Command(method=request.method),
             facts=(),
+            addresses=(),
             rows=(),
             expects=(),
             outcome=outcome,
@@ -232,7 +233,8 @@ class Domain:
         return record
 
     def _proposal(self, request: Request, decision: Decision, handler: Handler, at: At) -> Proposal:
-        expects = tuple(self._expected(decision.facts))
+        addresses = addresses_of(decision.facts)
+        expects = self._expected(addresses)
         rows = self._draft.stage(decision.facts)
         outcome = Done(handler.reply(self._draft, decision.ids))
         command = Command(
@@ -248,16 +250,22 @@ class Domain:
             epoch=self._epoch,
             command=command,
             facts=decision.facts,
+            addresses=addresses,
             rows=rows,
             expects=expects,
             outcome=outcome,
             wakes_home=self.heeds(decision.facts),
         )
 
-    def _expected(self, facts: Sequence[Fact]) -> list[Expected]:
-        expects: dict[Address, int | str] = {**self._draft.relied_on}
-        expects |= {(fact.kind.table, fact.id): self._draft.rev(fact.kind.table, fact.id) for fact in facts}
-        return [(table, row_id, found) for (table, row_id), found in expects.items()]
+    def _expected(self, addresses: Sequence[Address]) -> tuple[Expected, ...]:
+        draft = self._draft
+        if not draft.relied_on and len(addresses) == 1:  # most commands: it need not be made unique
+            table, row_id = addresses[0]
+            return ((table, row_id, draft.rev(table, row_id)),)
+        expects: dict[Address, int | str] = {**draft.relied_on}
+        for table, row_id in addresses:
+            expects[table, row_id] = draft.rev(table, row_id)
+        return tuple((table, row_id, found) for (table, row_id), found in expects.items())
 
 
 def _decide_own(draft: Draft, own: Own, at: At) -> Decision:

@@ -22,7 +22,7 @@ from actors.domain import Place
 from actors.messages.records import EventRecord
 from actors.messages.request import Failed, Outcome
 from actors.model.draft import Draft
-from actors.model.stamps import posix_of
+from actors.model.stamps import posix_of, stamp_of
 from actors.model.state import Tables
 
 DAY_S: Final = 86_400.0
@@ -48,9 +48,9 @@ class Retention:
         self._noun = noun
         self._due_s = self._now()
         standing = _standing(place.ledger.tables, noun)
-        self._believed_at = standing or _newest(place.ledger.tables)
-        """The last moment of which nobody doubts that it was then."""
-        self._watch = ClockWatch(self._wall(), self._now(), _seconds(self._believed_at))
+        self._believed: str | float | None = standing or _newest(place.ledger.tables)
+        """The last moment of which nobody doubts that it was then: as the journal tells it, or in POSIX seconds."""
+        self._watch = ClockWatch(place.clock.posix_s(), self._now(), _seconds(self._believed))
         self._suspended_since = standing is not None
         """Whether the journal says that the clock is in doubt."""
         self._untold = self._watch.doubt if standing is None else None
@@ -75,10 +75,11 @@ class Retention:
 
     def look(self) -> None:
         """Look whether the clock jumped."""
-        if self._watch.look(self._wall(), self._now()):
+        now_s = self._place.clock.posix_s()
+        if self._watch.look(now_s, self._now()):
             self._untold = self._watch.doubt
         elif self._watch.doubt is None:
-            self._believed_at = self._place.clock.stamp()
+            self._believed = now_s
 
     def tell(self, propose: Propose) -> None:
         """Record once per doubt that nothing is archived because of its age, and once that it is over."""
@@ -115,19 +116,17 @@ class Retention:
 
     def _suspended(self, draft: Draft, at: At) -> Decision:
         doubt = self._watch.doubt or "the clock jumped"
+        believed = stamp_of(self._believed) if isinstance(self._believed, float) else self._believed
         asked = EventRecord(
             type=SUSPENDED,
             level="warning",
             message=f"no {self._noun} are archived because of their age: {doubt}",
-            detail={"of": self._noun, "doubt": doubt, "believed": self._believed_at},
+            detail={"of": self._noun, "doubt": doubt, "believed": believed},
         )
         return record_event(draft, asked, at)
 
     def _now(self) -> float:
         return self._place.clock.monotonic_s()
-
-    def _wall(self) -> float:
-        return posix_of(self._place.clock.stamp())
 
 
 class _Told(msgspec.Struct):

@@ -43,6 +43,12 @@ EXPIRE_AGAIN_S: Final = 1.0
 
 HANDLERS: Final = {**tasks.HANDLERS, **claims.HANDLERS}
 
+ENDING: Final = (TaskCancel, TaskDelete)
+"""What ends a task on which an agent may be working."""
+
+BY_ITSELF: Final = frozenset({*ENDING, Steps, TaskHeartbeat})
+"""What is not simply a command or a query."""
+
 BATCH: Final = batch.handler({**HANDLERS, **sessions.HANDLERS, **records.HANDLERS, **runs.HANDLERS})
 """A batch may hold whatever is decided from rows alone, whoever owns them: the writer compares their revs."""
 
@@ -76,11 +82,16 @@ class Tasks(Domain):
 
     def heeds(self, facts: Sequence[Fact]) -> bool:
         """A claim's lease begins when the claim is durable."""
-        return any(fact.op == "task.claimed" for fact in facts)
+        for fact in facts:  # noqa: SIM110 - on the hot path: a generator costs as much again
+            if fact.op == "task.claimed":
+                return True
+        return False
 
     def consider(self, request: Request, at: At) -> Letter | None:
         """A heartbeat is neither a fact nor a query: it is checked like a command and answered like one."""
         asked = request.params
+        if type(asked) not in BY_ITSELF:
+            return super().consider(request, at)
         if not request.answered and (with_agents := self._with_agents(asked)):
             self._withdraw(request, with_agents)
             return None
@@ -113,7 +124,7 @@ class Tasks(Domain):
         """Return the tasks that a command cancels or deletes while an agent works on them."""
         if isinstance(asked, Steps):
             return tuple(task_id for step in asked.commands for task_id in self._with_agents(step.params))
-        if self._runs is None or not isinstance(asked, TaskCancel | TaskDelete):
+        if self._runs is None or not isinstance(asked, ENDING):
             return ()
         try:
             task_id = clean_id(asked.id)

@@ -17,6 +17,11 @@ GC_YOUNG_OBJECTS: Final = 5000
 """Allocations between two young collections: at the default of 700 the collector costs a tenth of the throughput."""
 
 
+KEPT_BYTES: Final = 31 << 20
+"""The C library learns from a block of this size, made and given back, to keep what is freed instead of giving the end
+of its heap back to the system each time, to ask for it again at once: a third fewer page faults at 64 clients."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Be the runtime; return the exit code."""
     parser = argparse.ArgumentParser(prog="supervisor.boot")
@@ -29,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     # Slow imports come after arming: a standby sits here with them done, waiting for its hello.
     from supervisor.runtime.life import run_runtime  # noqa: PLC0415
 
+    bytearray(KEPT_BYTES)
     gc.freeze()
     gc.set_threshold(GC_YOUNG_OBJECTS)
     gc.enable()

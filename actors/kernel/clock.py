@@ -23,6 +23,10 @@ class Clock(Protocol):
         """Return the present moment as an ISO stamp in UTC."""
         ...
 
+    def posix_s(self) -> float:
+        """Return the present moment in POSIX seconds; it is the one that a stamp made now would tell."""
+        ...
+
     def monotonic_s(self) -> float:
         """Return seconds that only ever grow; meaningless but for differences."""
         ...
@@ -47,10 +51,14 @@ class SystemClock:
 
     def stamp(self) -> str:
         """Return the present moment as an ISO stamp in UTC."""
+        return stamp_of(self.posix_s())
+
+    def posix_s(self) -> float:
+        """Return the present moment in POSIX seconds."""
         now_s = self._wall_s()
         if now_s >= self._newest_s or self._newest_s - now_s > HELD_MAX_S:
             self._newest_s = now_s
-        return stamp_of(self._newest_s)
+        return self._newest_s
 
     def monotonic_s(self) -> float:
         """Return seconds since some moment in the past."""

@@ -77,7 +77,8 @@ class Mailbox:
         self._when_back: list[trio.Event] = []
         self._in_hand: Letter | None = None
         self._closed: PerdureError | None = None
-        self._roomier = trio.Event()
+        self._roomier: trio.Event | None = None
+        """Where somebody waits for room."""
 
     @property
     def depth(self) -> int:
@@ -105,6 +106,8 @@ class Mailbox:
     async def room_for(self, number: int) -> None:
         """Wait until so many letters fit; whoever offers them before its next checkpoint finds the room."""
         while self.room < number and self._closed is None:
+            if self._roomier is None:
+                self._roomier = trio.Event()
             await self._roomier.wait()
 
     def take_back(self, letters: Sequence[Letter]) -> None:
@@ -207,7 +210,7 @@ class Mailbox:
         self._tells.clear()
         self._quiet.clear()
         self._depth = 0
-        self._roomier.set()
+        self._tell_of_room()
         for letter in waiting:
             letter.fail(error)
 
@@ -239,8 +242,12 @@ class Mailbox:
 
     def _lighten(self, number: int) -> None:
         self._depth -= number
-        self._roomier.set()
-        self._roomier = trio.Event()
+        self._tell_of_room()
+
+    def _tell_of_room(self) -> None:
+        if self._roomier is not None:
+            self._roomier.set()
+            self._roomier = None
 
     def _bury(self, letter: Letter, crash_id: str) -> None:
         what = getattr(letter, "method", type(letter).__name__)

@@ -15,6 +15,7 @@ import msgspec
 
 from actors.kernel.ref import Ref
 from actors.messages.request import Outcome, Request
+from actors.model.draft import Address
 from actors.model.errors import PerdureError
 from actors.model.facts import Fact
 from actors.model.keys import Command
@@ -26,8 +27,7 @@ Expected = tuple[str, str, int | str]
 ids of those who had it)."""
 
 
-@attrs.define(eq=False)
-class Proposal:
+class Proposal(msgspec.Struct, eq=False, kw_only=True):
     """A decided command on its way to the disk."""
 
     request: Request
@@ -37,6 +37,8 @@ class Proposal:
     """The writer's epoch on whose tables it was decided."""
     command: Command
     facts: tuple[Fact, ...]
+    addresses: tuple[Address, ...]
+    """Where the facts' rows are, one for each."""
     rows: Sequence[Row | None]
     expects: tuple[Expected, ...]
     outcome: Outcome

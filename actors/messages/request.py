@@ -11,7 +11,6 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-import attrs
 import msgspec
 
 from actors.model.errors import PerdureError
@@ -41,8 +40,7 @@ class Delivery(Enum):
     CLOSED = "closed"
 
 
-@attrs.define(eq=False)
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One command or query."""
 
     method: str

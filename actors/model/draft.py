@@ -24,6 +24,11 @@ Address = tuple[str, str]
 """(table, row id)"""
 
 
+def addresses_of(facts: Sequence[Fact]) -> tuple[Address, ...]:
+    """Return where the row of each fact is."""
+    return tuple([(fact.kind.table, fact.id) for fact in facts])
+
+
 class Draft:
     """An overlay of rows over a Lookup; also nests, so that a batch can be thrown away as a whole."""
 
@@ -102,12 +107,12 @@ class Draft:
                 self._gone_revs[address] = fact.rev
         return rows
 
-    def settle(self, facts: Sequence[Fact], rows: Sequence[Row | None]) -> None:
+    def settle(self, addresses: Sequence[Address], rows: Sequence[Row | None]) -> None:
         """Forget what became durable; rows that were changed again since stay."""
-        for fact, row in zip(facts, rows, strict=True):
-            address = (fact.kind.table, fact.id)
-            if address in self.pending and self.pending[address] is row:
-                del self.pending[address]
+        pending = self.pending
+        for address, row in zip(addresses, rows, strict=True):
+            if address in pending and pending[address] is row:
+                del pending[address]
 
     def clear(self) -> None:
         """Forget everything that is not durable (fencing tokens excepted: they never repeat)."""

@@ -25,6 +25,10 @@ VERSION: Final = "2.0.0"
 _LEASING: Final = frozenset({"task.claimed", "task.saved", "task.adopted", "task.restored"})
 """What may bring a lease into a row: a claim gives it, a whole row holds it, a file's row perhaps one unheard of."""
 
+_WHOLE: Final = Effect.WHOLE  # by name, each costs a look into the enumeration, and this is asked for every fact
+_LOGGED: Final = Effect.LOGGED
+_GONE: Final = Effect.GONE
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -83,15 +87,15 @@ def apply(before: Row | None, fact: Fact) -> Row | None:
     (a journal with a hole; live decisions never make such a fact), msgspec.ValidationError for data of a wrong shape.
     """
     kind = fact.kind
-    if kind.effect is Effect.GONE:
+    if kind.effect is _GONE:
         return None
-    if kind.effect is Effect.WHOLE:
+    if kind.effect is _WHOLE:
         return any_row(kind.table, _whole(fact, kind.aside))
     if before is None:
         raise ValueError(f"{fact.op} needs the row {fact.id}, which is not there")
     members: dict[str, Any] = msgspec.json.decode(before.encoded)
     changes = fact.members()
-    if kind.effect is Effect.LOGGED:
+    if kind.effect is _LOGGED:
         logs = [*members["logs"], *changes["entries"]]
         members["logs"] = logs[len(logs) - min(len(logs), changes["kept"]) :]
     members.update((name, value) for name, value in changes.items() if name not in kind.aside)
@@ -139,7 +143,7 @@ class Tables:
 
     def row(self, table: str, row_id: str) -> Row | None:
         """Return a row, or None."""
-        found: Row | None = self.by_name[table].get(row_id)
+        found: Row | None = self.by_name[table].rows.get(row_id)
         return found
 
     def key(self, key: str) -> KeyRecord | None:
@@ -176,15 +180,14 @@ class Tables:
         }
 
     def _absorb_fact(self, line: Line, fact: Fact, row: Row | None) -> None:
-        kind = fact.kind
-        if row is not None:
-            self.by_name[kind.table].put(row)
-            self.tombstones.pop((kind.table, fact.id), None)
+        table = fact.kind.table
+        if row is None:
+            self.by_name[table].remove(fact.id)
+            self.tombstones[table, fact.id] = Tombstone(table=table, id=fact.id, rev=fact.rev, seq=line.seq, at=line.ts)
         else:
-            self.by_name[kind.table].remove(fact.id)
-            self.tombstones[kind.table, fact.id] = Tombstone(
-                table=kind.table, id=fact.id, rev=fact.rev, seq=line.seq, at=line.ts
-            )
+            self.by_name[table].put(row)
+            if self.tombstones:
+                self.tombstones.pop((table, fact.id), None)
         if fact.op in _LEASING:
             self.lease_max = max(self.lease_max, _lease_of(fact))
 
@@ -198,7 +201,11 @@ def rows_after(lookup: Lookup, facts: Sequence[Fact]) -> Iterator[Row | None]:
     """Yield the row that each fact leaves, in order; later facts of one line see the earlier ones."""
     changed: dict[tuple[str, str], Row | None] = {}
     for fact in facts:
-        address = (fact.kind.table, fact.id)
-        before = changed[address] if address in changed else lookup.row(*address)
-        changed[address] = apply(before, fact)
-        yield changed[address]
+        kind = fact.kind
+        address = (kind.table, fact.id)
+        if kind.effect is _WHOLE or kind.effect is _GONE:
+            row = apply(None, fact)
+        else:
+            row = apply(changed[address] if address in changed else lookup.row(*address), fact)
+        changed[address] = row
+        yield row

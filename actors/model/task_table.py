@@ -57,7 +57,9 @@ class Tasks(Table[TaskRow]):
         for needed in row.depends_on:
             self.dependents[needed].add(row.id)
         self._queue(row)
-        if before is None or (before.status == "completed") != (row.status == "completed"):
+        if row.id in self.dependents and (
+            before is None or (before.status == "completed") != (row.status == "completed")
+        ):
             self._requeue_dependents(row.id)
 
     def load(self, rows: Iterable[TaskRow]) -> None:
@@ -119,7 +121,7 @@ class Tasks(Table[TaskRow]):
         self._unqueue(row)
 
     def _queue(self, row: TaskRow) -> None:
-        if row.status == "pending" and all(self._completed(needed) for needed in row.depends_on):
+        if row.status == "pending" and (not row.depends_on or all(map(self._completed, row.depends_on))):
             self.ready[row.priority, row.tool].add(row.order)
 
     def _unqueue(self, row: TaskRow) -> None:

@@ -72,7 +72,10 @@ def _is_current(proposal: Proposal, tables: Tables, rows: dict[Address, Row | No
     key = proposal.command.key
     if key is not None and (key in keys or tables.key(key) is not None):
         return False
-    return all(_found(tables, rows, table, row_id) == expected for table, row_id, expected in proposal.expects)
+    for table, row_id, expected in proposal.expects:  # noqa: SIM110 - on the hot path: a generator costs as much again
+        if _found(tables, rows, table, row_id) != expected:
+            return False
+    return True
 
 
 def _found(tables: Tables, rows: dict[Address, Row | None], table: str, row_id: str) -> int | str:
@@ -86,7 +89,6 @@ def _found(tables: Tables, rows: dict[Address, Row | None], table: str, row_id: 
 
 
 def _stage(proposal: Proposal, rows: dict[Address, Row | None], keys: set[str]) -> None:
-    for fact, row in zip(proposal.facts, proposal.rows, strict=True):
-        rows[fact.kind.table, fact.id] = row
+    rows.update(zip(proposal.addresses, proposal.rows, strict=True))
     if proposal.command.key is not None:
         keys.add(proposal.command.key)

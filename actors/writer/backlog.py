@@ -48,6 +48,8 @@ class Backlog:
         self._syncing = False
         self._again: list[Behind] = []
         """Portions to put back once none is under way."""
+        self._elsewhere = 0
+        """How many files those two kinds of portions hold."""
         self._begun_s = self._now()
         self._begun_seq = behind.seq
         """When the newest portion was begun, and what the journal held then."""
@@ -81,7 +83,7 @@ class Backlog:
 
     def noted(self) -> None:
         """Something was added to `behind`."""
-        self._show()
+        self._desk.ledger.files_backlog = len(self.behind) + self._elsewhere
         if self._due_s == float("inf"):
             self._due_s = self._now() + self._desk.settings.files_delay_s
 
@@ -112,6 +114,7 @@ class Backlog:
         self._unsynced = True
         write = partial(self._store.write_behind, portion)
         self._portions[self._desk.background_thread.submit(write, self._written)] = portion
+        self._elsewhere += len(portion)
 
     def written_before(self, read: Callable[[Store], T], row_id: str) -> Callable[[Store], T]:
         """Let files that wait be written before something is read, which fails when its own file could not be.
@@ -144,7 +147,7 @@ class Backlog:
             if self._again:
                 self._again.append(portion)
         if not self._portions:
-            pause_s = self._desk.settings.retry_s if self._again else self._rest_s(len(portion))
+            pause_s = self._desk.settings.retry_s if self._again else self._rest_s()
             while self._again:
                 self.behind.put_back(self._again.pop())
             # Lines without files count, too: the journal is kept until the watermark has passed them.
@@ -152,11 +155,11 @@ class Backlog:
         self._show()
         self._desk.mailbox.wake()
 
-    def _rest_s(self, files: int) -> float:
+    def _rest_s(self) -> float:
         if len(self.behind) > len(self.behind.tasks):
             return 0.0  # messages and texts are held in memory until they are written; a task's row is there anyway
         lines = self.behind.seq - self._begun_seq
-        return rest_s(self._now() - self._begun_s, lines=lines, files=files, waiting=len(self.behind))
+        return rest_s(self._now() - self._begun_s, lines=lines, waiting=len(self.behind))
 
     def _synced(self, job: Job) -> None:
         self._syncing = False
@@ -179,8 +182,8 @@ class Backlog:
 
     def _show(self) -> None:
         """Show how many files are not written, those of portions under way or to be put back included."""
-        unwritten = (self.behind, *self._portions.values(), *self._again)
-        self._desk.ledger.files_backlog = sum(map(len, unwritten))
+        self._elsewhere = sum(map(len, (*self._portions.values(), *self._again)))
+        self._desk.ledger.files_backlog = len(self.behind) + self._elsewhere
 
     def _now(self) -> float:
         return self._desk.clock.monotonic_s()

@@ -98,7 +98,7 @@ class Commits:
                 await self._failed(admitted, error)
                 return
             duration_s = self._now() - begun_s
-            self._desk.pace.took(duration_s)
+            self._desk.pace.took(appended.sync_s)
             self._absorb(admitted.lines, bodies, appended.first_seq, stamp)
             self._observe(admitted, appended, duration_s)
         with self._desk.replying():
@@ -117,13 +117,18 @@ class Commits:
         return appended
 
     def _absorb(self, lines: Sequence[Proposal], bodies: Sequence[bytes], first_seq: int, stamp: str) -> None:
-        tables = self._ledger.tables
+        tables, recent, behind = self._ledger.tables, self._ledger.recent, self._backlog.behind
         for seq, (proposal, body) in enumerate(zip(lines, bodies, strict=True), first_seq):
             line = Line(seq=seq, ts=stamp, cmd=proposal.command, facts=proposal.facts, size_bytes=len(body))
-            before = [tables.row(fact.kind.table, fact.id) for fact in line.facts]
-            tables.absorb(line, proposal.rows)
-            self._ledger.recent.add(line)
-            self._backlog.behind.note(line, proposal.rows, before)
+            rows = proposal.rows
+            # Whoever is gone leaves for the archive as it was; nobody else is asked for that.
+            before = [
+                tables.row(*address) if row is None else None
+                for address, row in zip(proposal.addresses, rows, strict=True)
+            ]
+            tables.absorb(line, rows)
+            recent.add(line)
+            behind.note(line, rows, before)
         self._backlog.noted()
         if self._desk.settings.durability == "interval" and self._sync_at_s == float("inf"):
             self._sync_at_s = self._now() + self._desk.settings.durability_interval_s
@@ -144,9 +149,9 @@ class Commits:
     def _tell_runs(self, lines: Sequence[Proposal]) -> None:
         changed: dict[str, set[str]] = {"tasks": set(), "runs": set(), "services": set()}
         for line in lines:
-            for fact in line.facts:
-                if (ids := changed.get(fact.kind.table)) is not None:
-                    ids.add(fact.id)
+            for table, row_id in line.addresses:
+                if (ids := changed.get(table)) is not None:
+                    ids.add(row_id)
         of_runs = changed["runs"] or changed["services"]
         if of_runs or (changed["tasks"] and self._ledger.tables.runs.queued):
             self._desk.runs.tell(RowsChanged(*(frozenset(changed[table]) for table in ("tasks", "runs", "services"))))

@@ -13,7 +13,7 @@ BRIEFLY_S: Final = 0.002
 """The longest the loop stands still for one commit; more would show as latency of everything else."""
 
 QUICK_S: Final = 0.001
-"""Commits that take longer on average are left to the loop: standing still would be in vain too often."""
+"""Where syncs take longer on average commits are left to the loop: standing still would be in vain too often."""
 
 SMALL_BATCH: Final = 8
 """Lines that are waited for on the spot; beyond that it pays to decide the next ones meanwhile."""
@@ -23,14 +23,18 @@ _WEIGHT: Final = 0.1
 
 
 class Pace:
-    """Learns from every commit how long the next will take."""
+    """Learns from every commit how long the disk will take for the next."""
 
     def __init__(self) -> None:
         self._average_s = 0.0
 
-    def took(self, duration_s: float) -> None:
-        """Take note of a commit's duration, however it was waited for."""
-        self._average_s += (duration_s - self._average_s) * _WEIGHT
+    def took(self, sync_s: float) -> None:
+        """Take note of how long a commit's sync took, however it was waited for.
+
+        The way there and back does not count: it is longest for those that are not waited for on the spot, and once
+        that was so it would stay so.
+        """
+        self._average_s += (sync_s - self._average_s) * _WEIGHT
 
     def is_brief(self, lines: int) -> bool:
         """Return whether a commit of so many lines is worth standing still for."""

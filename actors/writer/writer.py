@@ -84,7 +84,7 @@ class Writer:
 
     def due_in_s(self) -> float:
         """Return the seconds until the disk is tried again, files are due or the journal is to be synced."""
-        return min(part.due_in_s() for part in (self._ground, self._backlog, self._room, self._commits))
+        return min(self._ground.due_in_s(), self._backlog.due_in_s(), self._room.due_in_s(), self._commits.due_in_s())
 
     async def tick(self) -> None:
         """Do what time demands."""

@@ -43,6 +43,7 @@ def restart(setting: Setting) -> Answer:
     times = max(TIMES, setting.sizes.rounds)
     with setting.filled(few, ENVIRONMENT) as subject:
         setting.say(f"crashes of actors, {few:,} tasks")
+        subject.wait_for_standby()  # its start, like ours, is no part of what a crash costs
         figures = [
             _told("actor", [_crashed(subject, "sessions", n) for n in range(times)], few),
             _told("writer", [_crashed(subject, "writer", n) for n in range(times)], few),

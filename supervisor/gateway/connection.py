@@ -30,6 +30,8 @@ LOCAL: Final = "local"
 ORDINARY_BYTES: Final = 64 * 1024
 """What a connection may hold without being counted: 64 MiB for all of them together, a quarter of the budget."""
 
+_NOTHING: Final = memoryview(b"")
+
 _SEVERAL: Final = "(several)"
 """No actor has this name: with queries at several actors under way, a mutation finds itself at another one."""
 
@@ -94,7 +96,7 @@ class Connection:
         self._reading = ""
         self._out: list[bytes] = []
         self._out_bytes = 0
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         self.gathered_bytes = 0
         """Replies of batches that are not complete yet: unsent, too."""
 
@@ -161,15 +163,15 @@ class Connection:
 
     def sent(self, size_bytes: int) -> None:
         """So many bytes of `to_send` are out."""
-        # The view of nothing is a new one: a slice would keep all that was sent in memory.
-        self._unsent = self._unsent[size_bytes:] if size_bytes < len(self._unsent) else memoryview(b"")
+        # The view of nothing is another one: a slice would keep all that was sent in memory.
+        self._unsent = self._unsent[size_bytes:] if size_bytes < len(self._unsent) else _NOTHING
 
     def silence(self) -> None:
         """Drop what waits to be sent, and whatever would follow; batches that are under way drop theirs at the end."""
         self.mute = True
         self._out.clear()
         self._out_bytes = 0
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
 
     # --- what it costs, and when it is over
 
@@ -193,6 +195,11 @@ class Connection:
             and not (self._out or self._unsent)
             and self.splitter.half_since is None
         )
+
+    @property
+    def may_advance(self) -> bool:
+        """Whether something waits here that an answer may have set free."""
+        return bool(self.frames or self.waiting) or self.last_word is not None
 
     @property
     def has_room(self) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.messages.request import Done, Outcome, Request
+from actors.messages.request import Failed, Outcome, Request
 from actors.model.errors import Internal, Overloaded, PerdureError, ShuttingDown
 from supervisor.gateway.connection import Connection
 from supervisor.gateway.limits import Limits
@@ -75,7 +75,8 @@ class Dispatch:
         """Take bytes that a client sent."""
         connection.frames.extend(connection.splitter.feed(data, now))
         self.advance(connection)
-        self.check_framing(connection)
+        if connection.splitter.failure is not None:
+            self.check_framing(connection)
 
     def finish(self, connection: Connection) -> None:
         """Take the end of what a client sends; what it sent before is still carried out."""
@@ -108,7 +109,8 @@ class Dispatch:
             if not connection.frames or connection.in_flight >= self.limits.in_flight_max:
                 break
             self._take(connection, connection.frames.popleft())
-        self._tell_last_word(connection)
+        if connection.last_word is not None:
+            self._tell_last_word(connection)
 
     def stop(self, reason: str) -> None:
         """From now on answer `shutting_down` to whatever has not left for its actor."""
@@ -200,15 +202,15 @@ class Dispatch:
         connection.in_flight -= 1
         connection.in_flight_bytes -= pending.size_bytes
         self.outbox.came_back(pending)
-        if isinstance(outcome, Done) and not self._affords(pending, len(outcome.result)):
-            pending.fail(Overloaded("answers that are not read take all the room", retry_after_s=RETRY_AFTER_S))
-            self._observe(pending, Overloaded.kind)
-        elif isinstance(outcome, Done):
+        if isinstance(outcome, Failed):
+            pending.fail(outcome.error)
+            self._observe(pending, outcome.error.kind)
+        elif pending.row.mutates or self._affords(pending, len(outcome.result)):
             pending.succeed(outcome.result)
             self._observe(pending, OK)
         else:
-            pending.fail(outcome.error)
-            self._observe(pending, outcome.error.kind)
+            pending.fail(Overloaded("answers that are not read take all the room", retry_after_s=RETRY_AFTER_S))
+            self._observe(pending, Overloaded.kind)
         self.touch(connection)
 
     def counted(self, held_bytes: int, connections: int) -> None:
@@ -220,9 +222,10 @@ class Dispatch:
     def _affords(self, pending: Pending, size_bytes: int) -> bool:
         """Whether there is room for an answer: a short question may have a long one, and a thousand wait for theirs.
 
-        Beyond the budget each connection has its fair share. A command that took effect is answered in any case.
+        Beyond the budget each connection has its fair share. A command that took effect is answered in any case, and
+        never comes here.
         """
-        if pending.row.mutates or pending.row.subscribes:
+        if pending.row.subscribes:
             return True
         if self._counted_bytes + self._fresh_bytes + size_bytes > self.limits.memory_bytes_max:
             share_bytes = self.limits.fair_share_bytes(self._connections)

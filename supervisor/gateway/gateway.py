@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import trio
@@ -118,8 +117,9 @@ class Gateway:
                     connection.dirty = False
                     pump.send(connection)
                 for connection in dirty:
-                    pump.handling = connection
-                    dispatch.advance(connection)
+                    if connection.may_advance:
+                        pump.handling = connection
+                        dispatch.advance(connection)
                 dispatch.outbox.offer()
                 for connection in dirty:
                     pump.handling = connection
@@ -130,17 +130,9 @@ class Gateway:
             dispatch.driven = False
         self._tell_when_quiet()
 
-    @contextmanager
-    def replying(self) -> Iterator[None]:
+    def replying(self) -> Replying:
         """Gather the answers given inside, and send them at the end: for the writer, who answers a whole batch."""
-        dispatch = self._dispatch
-        driven, dispatch.driven = dispatch.driven, True
-        try:
-            yield
-        finally:
-            dispatch.driven = driven
-        if not driven:
-            self.flush()
+        return Replying(self._dispatch, self.flush)
 
     async def drain(self, reason: str, grace_s: float) -> int:
         """Answer `shutting_down` to whatever comes from now on, and wait until what is under way is answered and sent.
@@ -210,3 +202,22 @@ class Gateway:
             return
         if not any(peer.connection.unsent_bytes for peer in self._pump.peers.values()):
             self._quiet.set()
+
+
+class Replying:
+    """A context: answers given inside only gather, and `flush` sends them at the end. It nests; the outermost sends."""
+
+    __slots__ = ("_dispatch", "_flush", "_is_inner")
+
+    def __init__(self, dispatch: Dispatch, flush: Callable[[], None]) -> None:
+        self._dispatch = dispatch
+        self._flush = flush
+        self._is_inner = False
+
+    def __enter__(self) -> None:
+        self._is_inner, self._dispatch.driven = self._dispatch.driven, True
+
+    def __exit__(self, error_class: type[BaseException] | None, *_error: object) -> None:
+        self._dispatch.driven = self._is_inner
+        if error_class is None and not self._is_inner:
+            self._flush()

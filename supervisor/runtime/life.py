@@ -12,7 +12,6 @@ from typing import Any, Final
 import trio
 
 from actors.kernel.clock import SystemClock
-from actors.messages.proposal import Live
 from actors.model.errors import IncompatibleVersion, InvalidParams, PerdureError
 from supervisor import __version__
 from supervisor.config import from_wire
@@ -36,10 +35,11 @@ from supervisor.root.errors import ExitCode, NotAStateDirectory
 from supervisor.root.runtime_side import RootGone, RuntimeLink
 from supervisor.root.writer_lock import WriterLock, WriterStillThere
 from supervisor.runtime.assembly import Assembly, Birth
-from supervisor.runtime.tree_rows import crash_as_json
+from supervisor.runtime.late import load_the_rest
+from supervisor.runtime.tidings import Tidings
 from supervisor.tree.errors import GaveUp as TreeGaveUp
 from supervisor.tree.errors import StartFailed
-from supervisor.tree.events import ChildExited, ChildReady, ChildRestarting, ChildStuck, Escalated, TreeEvent
+from supervisor.tree.events import ChildExited, ChildStuck, TreeEvent
 from supervisor.tree.hooks import Hooks
 from supervisor.tree.supervisor import Supervisor
 
@@ -51,10 +51,6 @@ SERVICES_SHARE: Final = 0.4
 
 JOIN_WITHIN_S: Final = 1.0
 """How long the end waits for the writer's threads; they are idle unless the stop was cut short."""
-
-LATE_IMPORTS_AFTER_S: Final = 1.0
-"""How long after the start the metrics library is loaded. No start waits for it; but loaded only when somebody asks, it
-could not be when there are no descriptors left, which is when metrics are looked at."""
 
 REFUSALS: Final[dict[str, ExitCode]] = {
     IncompatibleVersion.__name__: ExitCode.INCOMPATIBLE,
@@ -127,6 +123,12 @@ class Runtime:
             give_up=self._give_up,
         )
         self._refused = False
+        self._tidings = Tidings(
+            tell=self._assembly.mailboxes["events"].tell,
+            restarts=self._assembly.office.metrics.restarts,
+            restarted=self._assembly.alerts.restarted,
+            log=_log,
+        )
         self._tree = Supervisor(self._assembly.spec, Hooks(on_event=self._heard))
         self._assembly.office.tree = self._tree
 
@@ -153,6 +155,8 @@ class Runtime:
             await self._tree.run()
         except TreeGaveUp as error:
             return self._failed(error)
+        finally:
+            self._tidings.close()
         self._link.send(Stopped())
         return ExitCode.FINE
 
@@ -179,8 +183,7 @@ class Runtime:
 
     async def _load_the_rest(self) -> None:
         if await self._tree.wait_ready():
-            await trio.sleep(LATE_IMPORTS_AFTER_S)
-            import supervisor.runtime.metric_families  # noqa: F401, PLC0415  see LATE_IMPORTS_AFTER_S
+            await load_the_rest()
 
     async def _stop(self, stop: Stop) -> None:
         """Answer what is under way, then stop everybody; the writer, last of all, takes a snapshot."""
@@ -188,6 +191,7 @@ class Runtime:
         if self._assembly.services is not None:
             self._assembly.services.limit_grace(stop.grace_s * SERVICES_SHARE)
         await self._assembly.gateway.drain(stop.reason, stop.grace_s * DRAIN_SHARE)
+        await self._tidings.told()
         self._tree.stop(stop.reason)
 
     async def _obey(self, nursery: trio.Nursery) -> None:
@@ -227,26 +231,13 @@ class Runtime:
             hear(answer)
 
     def _heard(self, event: TreeEvent) -> None:
-        """Turn what the supervisors tell into logs, metrics and events."""
-        events = self._assembly.mailboxes["events"]
+        """Take what the supervisors tell."""
         if self._is_refused(event):
             return
-        match event:
-            case ChildExited(expected=False) as gone:
-                crash = {} if gone.report is None else crash_as_json(gone.report)
-                traceback = None if gone.report is None else gone.report.traceback
-                _log.error("an actor left", actor=gone.path, reason=gone.reason, crash=crash, traceback=traceback)
-                events.tell(Live("actor:crashed", {"actor": gone.path, "reason": gone.reason, **crash}, recorded=True))
-            case ChildRestarting() as again:
-                self._assembly.office.metrics.restarts[again.path] += 1
-                self._assembly.alerts.restarted()
-                _log.warning("an actor is restarted", actor=again.path, delay_s=again.delay_s, with_it=again.with_it)
-            case ChildReady(incarnation=incarnation) as ready if incarnation > 1:
-                events.tell(Live("actor:restarted", {"actor": ready.path, "incarnation": incarnation}, recorded=True))
-            case Escalated() as escalated:
-                _log.error("a supervisor gives up", supervisor=escalated.path, problem=escalated.message)
-            case ChildStuck() as stuck:
-                self._give_up(f"{stuck.path} was cancelled {stuck.waited_s:g} s ago and does not leave")
+        if isinstance(event, ChildStuck):
+            self._give_up(f"{event.path} was cancelled {event.waited_s:g} s ago and does not leave")
+        else:
+            self._tidings.hear(event)
 
     def _is_refused(self, event: TreeEvent) -> bool:
         """Whether the event belongs to the end of a runtime that will not run here: the root says why, in one line."""
@@ -256,6 +247,7 @@ class Runtime:
 
     def _give_up(self, message: str) -> None:
         """End the process: going on would risk two writers."""
+        self._tidings.close()
         _log.error("the runtime ends itself", problem=message)
         self._link.send(GaveUp(message=message))
         sys.stderr.flush()

@@ -39,5 +39,5 @@ def _row(view: ChildView, mailbox: Mailbox | None) -> dict[str, Any]:
 def crash_as_json(report: CrashReport) -> dict[str, Any]:
     """Return a crash report without its traceback: that is in the log."""
     shown = attrs.asdict(report)
-    shown.pop("traceback", None)
+    shown.pop("trace")
     return {name: value if isinstance(value, int | float | None) else str(value) for name, value in shown.items()}

@@ -18,8 +18,9 @@ from supervisor.tree.condemned import CancelledFromOutside, Condemned
 from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import Shutdown
 from supervisor.tree.hooks import Hooks
-from supervisor.tree.report import CrashReport, Exit, leaves, message_of, separate, stacks_of, traceback_of, utc_stamp
+from supervisor.tree.report import CrashReport, Exit, leaves, message_of, separate, utc_stamp
 from supervisor.tree.rules import ExitKind
+from supervisor.tree.trace import Stack, Trace, stacks_of
 
 if TYPE_CHECKING:
     from supervisor.tree.slot import Slot
@@ -35,7 +36,7 @@ class Life:
     _hooks: Hooks
     scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _condemned: Condemned | None = field(default=None, init=False)
-    _stacks: str = field(default="", init=False)
+    _stacks: list[Stack] = field(factory=list, init=False)
     _task: trio.lowlevel.Task | None = field(default=None, init=False)
     _started_at_s: float = field(factory=trio.current_time, init=False)
 
@@ -56,7 +57,7 @@ class Life:
         """Cancel the child for a reason that its exit will be counted by; the first reason stands."""
         if self._condemned is None:
             self._condemned = why
-            self._stacks = stacks_of(self._task) if self._task else ""
+            self._stacks = stacks_of(self._task) if self._task else []
         self.scope.cancel(reason=f"{why.reason}: {why}")
 
     def _judge(self, error: Exception | None) -> Exit:
@@ -82,7 +83,7 @@ class Life:
                 reason=reason,
                 exception_type=type(error).__name__,
                 message=message_of(error),
-                traceback=traceback_of(error) + self._stacks,
+                trace=Trace(error, self._stacks),
                 uptime_s=trio.current_time() - self._started_at_s,
                 at=utc_stamp(self._hooks.utc_now()),
             )

@@ -1,23 +1,19 @@
 """
-What is kept of a child's exit: text, bounded, never the exception or its frames, which would keep its data alive.
+What is kept of a child's exit: text, or a trace that becomes text; never the exception, which would keep data alive.
 
 The one exception to that is `Exit.error`, which lives only until the supervisor has decided what to do.
 """
 
-import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from supervisor.tree.rules import ExitKind
+from supervisor.tree.trace import Trace
 
 MESSAGE_CHARS_MAX = 2_000
-TRACEBACK_CHARS_MAX = 16_000
-"""Both bound what a crash loop can make logs and views hold; the end of a traceback says most, so it is kept."""
-STACKS_MAX = 20
-"""How many tasks of a condemned child are shown: enough for an actor, a bound for a nursery of thousands."""
+"""Bounds what a crash loop can make logs and views hold; `trace` bounds its own text."""
 
 
 @frozen(kw_only=True)
@@ -32,10 +28,15 @@ class CrashReport:
     """`crashed`, `hung`, `start_timeout`, `cancelled`, `chaos` or `killed`."""
     exception_type: str
     message: str
-    traceback: str
+    trace: Trace = field(eq=False, repr=False)
     uptime_s: float
     at: str
     """UTC, ISO 8601 with milliseconds and Z."""
+
+    @property
+    def traceback(self) -> str:
+        """The formatted traceback and stacks; the first who asks waits for the sources to be read."""
+        return self.trace.text
 
 
 @frozen(kw_only=True)
@@ -87,27 +88,6 @@ def message_of(error: BaseException) -> str:
     except Exception as broken:  # noqa: BLE001  whatever a stranger's __str__ raises must not hide the crash
         text = f"(its __str__ raised {type(broken).__name__})"
     return text[:MESSAGE_CHARS_MAX]
-
-
-def traceback_of(error: BaseException) -> str:
-    """The formatted traceback, its end kept when it is too long."""
-    try:
-        text = "".join(traceback.format_exception(error))
-    except Exception as broken:  # noqa: BLE001  as above
-        text = f"(formatting the traceback raised {type(broken).__name__})"
-    return text[-TRACEBACK_CHARS_MAX:]
-
-
-def stacks_of(task: trio.lowlevel.Task) -> str:
-    """Where a task and the tasks of its nurseries stand now, for a child that is about to be cancelled."""
-    waiting = [task]
-    stacks: list[str] = []
-    while waiting and len(stacks) < STACKS_MAX:
-        current = waiting.pop(0)
-        frames = traceback.StackSummary.extract(current.iter_await_frames())
-        stacks.append(f"Task {current.name} stood at:\n{''.join(frames.format())}")
-        waiting.extend(child for nursery in current.child_nurseries for child in nursery.child_tasks)
-    return "".join(stacks)[-TRACEBACK_CHARS_MAX:]
 
 
 def utc_stamp(moment: datetime) -> str:

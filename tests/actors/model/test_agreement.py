@@ -24,7 +24,7 @@ from actors.messages import runs as run
 from actors.messages import services as service
 from actors.messages import sessions as session
 from actors.messages import tasks as task
-from actors.model.draft import Draft
+from actors.model.draft import Draft, addresses_of
 from actors.model.errors import PerdureError
 from actors.model.facts import FACTS, Fact
 from actors.model.keys import Command
@@ -164,7 +164,7 @@ class Trio:
     def flush(self) -> None:
         for line, rows in self.under_way:
             self.bench.tables.absorb(line, rows)
-            self.draft.settle(line.facts, rows)
+            self.draft.settle(addresses_of(line.facts), rows)
             read = decode_body(encode_body(line.ts, line.cmd, line.facts), line.seq)
             self.replayed.absorb(read, list(rows_after(self.replayed, read.facts)))
         self.under_way.clear()

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from actors.model.draft import Draft
+from actors.model.draft import Draft, addresses_of
 from actors.model.facts import Fact
 from actors.model.keys import Command, KeyRecord
 from actors.model.state import Line, Tables
@@ -37,7 +37,7 @@ def test_what_became_durable_is_forgotten() -> None:
     facts = (created("a"),)
     rows = draft.stage(facts)
     tables.absorb(Line(seq=1, ts=START, cmd=Command(method="m"), facts=facts), rows)
-    draft.settle(facts, rows)
+    draft.settle(addresses_of(facts), rows)
     assert not draft.pending
     assert draft.row("tasks", "a") is rows[0]
 
@@ -47,7 +47,7 @@ def test_a_row_that_changed_again_meanwhile_stays() -> None:
     first = (created("a"),)
     rows = draft.stage(first)
     draft.stage([updated("a", 2)])
-    draft.settle(first, rows)
+    draft.settle(addresses_of(first), rows)
     assert draft.rev("tasks", "a") == 2
 
 

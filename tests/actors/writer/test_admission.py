@@ -9,6 +9,7 @@ from actors.kernel.mailbox import Mailbox
 from actors.kernel.ref import Ref
 from actors.messages.proposal import Expected, Forget, Proposal
 from actors.messages.request import Done, Outcome, Request
+from actors.model.draft import addresses_of
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line, Tables, apply
@@ -34,6 +35,7 @@ class Home:
             epoch=epoch,
             command=command,
             facts=() if fact is None else (fact,),
+            addresses=() if fact is None else addresses_of((fact,)),
             rows=() if fact is None else (apply(None, fact),),
             expects=() if expects is None else (expects,),
             outcome=Done(b'"done"'),

@@ -10,6 +10,7 @@ from supervisor.runtime.tree_rows import crash_as_json, tree_rows
 from supervisor.tree.report import CrashReport
 from supervisor.tree.rules import ChildKind
 from supervisor.tree.states import ChildState
+from supervisor.tree.trace import Trace
 from supervisor.tree.view import ChildView
 
 CRASH = CrashReport(
@@ -19,7 +20,7 @@ CRASH = CrashReport(
     reason="crashed",
     exception_type="ZeroDivisionError",
     message="division by zero",
-    traceback="Traceback …",
+    trace=Trace(ValueError("lost")),
     uptime_s=1.5,
     at="2026-03-01T12:00:00.000Z",
 )

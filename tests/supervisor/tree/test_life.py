@@ -10,10 +10,11 @@ from supervisor.tree.context import ChildContext
 from supervisor.tree.errors import Shutdown
 from supervisor.tree.events import ChildExited, TreeEvent
 from supervisor.tree.hooks import Hooks
-from supervisor.tree.report import MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, CrashReport
+from supervisor.tree.report import MESSAGE_CHARS_MAX, CrashReport
 from supervisor.tree.rules import ExitKind, Restart
 from supervisor.tree.spec import ChildSpec
 from supervisor.tree.supervisor import Supervisor
+from supervisor.tree.trace import TRACE_CHARS_MAX
 from tests.supervisor.tree.cast import Act, Cast, in_virtual_time, quiet, running, tree
 
 pytestmark = in_virtual_time
@@ -143,7 +144,7 @@ async def test_what_is_kept_of_a_crash_is_bounded() -> None:
 
     report = await report_of(raise_a_long_story)
     assert len(report.message) == MESSAGE_CHARS_MAX
-    assert len(report.traceback) <= TRACEBACK_CHARS_MAX
+    assert len(report.traceback) <= TRACE_CHARS_MAX
 
 
 async def test_a_report_has_an_id_of_its_own_and_says_when_and_after_how_long() -> None:
