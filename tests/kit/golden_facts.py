@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import msgspec
 
 from actors.decisions import services, tasks_retention
@@ -117,7 +118,7 @@ def _services(bench: Bench) -> None:
         bench.do(judged(name="codex", run_id=life, **more))
     bench.do(serve.ServiceStart(name="codex"))
     bench.do(serve.ServiceStop(name="codex"))
-    bench.rules = msgspec.structs.replace(RULES, runs=msgspec.structs.replace(SERVED, services={}))
+    bench.rules = msgspec.structs.replace(RULES, runs=attrs.evolve(SERVED, services={}))
     own(bench, services.configured)
 
 

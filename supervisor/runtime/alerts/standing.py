@@ -38,10 +38,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the event, the command and `health` show it."""
-        return {
-            "alert": self.name,
-            **{name: value for name, value in msgspec.structs.asdict(self).items() if name != "name"},
-        }
+        members = msgspec.structs.asdict(self)
+        return {"alert": members.pop("name"), **members}
 
 
 @attrs.define
