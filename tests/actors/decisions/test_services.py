@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
 
@@ -145,7 +144,7 @@ def test_what_the_supervisor_made_of_an_end_is_written_down_once(
     living(made)
     assert made.decide(judgement).facts == ()  # it lives
     end(made, exit_code=3)
-    assert made.decide(attrs.evolve(judgement, run_id="another")).facts == ()
+    assert made.decide(msgspec.structs.replace(judgement, run_id="another")).facts == ()
     made.do(judgement)
     assert ops(made) == [op]
     assert (service(made)["status"], service(made)["wanted"]) == (status, wanted)
