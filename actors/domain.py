@@ -82,9 +82,11 @@ class Domain:
         """Decide everything that waited and hand it on, without a checkpoint between the two."""
         for tell in tells:
             self.told(tell)
+        if not letters:
+            return
         mailbox = self._place.mailbox
         taken_back = mailbox.taken_back
-        if letters and self._follows:
+        if self._follows:
             await self.settled()
         if self._place.writer.room < len(letters):
             await patiently(self._context, lambda: self._place.writer.room_for(len(letters)))
@@ -212,8 +214,7 @@ class Domain:
         handler = self._handlers[type(request.params)]
         if not self._draft.pending and not self._draft.pending_keys:
             self._epoch = self._place.ledger.epoch  # nothing here rests on an older one
-        repeated = self._remembered(request)
-        if repeated is not None:
+        if request.key is not None and (repeated := self._remembered(request, request.key)) is not None:
             return self.answer(request, Done(handler.reply(self._draft, repeated.ids)))
         self._draft.relied_on.clear()
         decision = handler.decide(self._draft, request.params, at)
@@ -222,8 +223,8 @@ class Domain:
             return self.answer(request, Done(handler.reply(self._draft, decision.ids)))
         return self._proposal(request, decision, handler, at)
 
-    def _remembered(self, request: Request) -> KeyRecord | None:
-        record = self._draft.key(request.key) if request.key is not None else None
+    def _remembered(self, request: Request, key: str) -> KeyRecord | None:
+        record = self._draft.key(key)
         if record is not None and record.hash != request.digest:
             raise Conflict(
                 "this idempotency_key was used for another command",

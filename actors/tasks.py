@@ -108,7 +108,7 @@ class Tasks(Domain):
 
     async def tick(self) -> None:
         """Give back expired leases, and let tasks leave that were completed long ago."""
-        if self._place.writer.room and self._leases.due_in_s(self._now()) <= 0:
+        if self._leases.due_in_s(self._now()) <= 0 and self._place.writer.room:
             expired = self._leases.expired(self._now(), EXPIRED_PER_LINE, EXPIRE_AGAIN_S)
             self.propose_own("task.expire", partial(_given_back, expired))
         self._retention.look()

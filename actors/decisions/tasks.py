@@ -29,9 +29,13 @@ RELEASED: dict[str, Any] = {"lease": None, "lease_expires_at": None}
 
 def create(draft: Draft, asked: ask.TaskCreate, at: At) -> Decision:
     """Make a task."""
-    task_id = clean_id(asked.id) if asked.id is not None else f"task_{new_id()}"
-    if draft.row("tasks", task_id) is not None:
-        raise AlreadyExists(f"there is a task {task_id} already", id=task_id)
+    if asked.id is None:
+        task_id, rev = f"task_{new_id()}", 1  # nobody has had it before
+    else:
+        task_id = clean_id(asked.id)
+        if draft.row("tasks", task_id) is not None:
+            raise AlreadyExists(f"there is a task {task_id} already", id=task_id)
+        rev = draft.next_rev("tasks", task_id)
     task = Task(
         id=task_id,
         description=asked.description,
@@ -43,7 +47,7 @@ def create(draft: Draft, asked: ask.TaskCreate, at: At) -> Decision:
         depends_on=dependencies(draft, task_id, asked.depends_on),
         max_attempts=asked.max_attempts or at.rules.max_attempts,
         metadata=asked.metadata,
-        rev=draft.next_rev("tasks", task_id),
+        rev=rev,
     )
     return Decision((whole("task.created", task),), (task_id,))
 
@@ -180,7 +184,7 @@ def task_reply(lookup: Lookup, ids: tuple[str, ...]) -> bytes:
     row = lookup.row("tasks", ids[0]) if ids else None
     if not isinstance(row, TaskRow):
         return b"null"
-    blocked = blocked_by(lookup, row)
+    blocked = blocked_by(lookup, row) if row.depends_on else None
     if not blocked:
         return row.encoded
     return row.encoded[:-1] + b',"blocked_by":' + encode(blocked) + b"}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from actors.model.errors import TooLarge
-from actors.model.facts import Fact
+from actors.model.facts import FACTS, Fact
 from actors.model.keys import KeyRecord
 from actors.model.session_table import Index
 from actors.model.state import Lookup, Tables, rows_after
@@ -26,7 +26,7 @@ Address = tuple[str, str]
 
 def addresses_of(facts: Sequence[Fact]) -> tuple[Address, ...]:
     """Return where the row of each fact is."""
-    return tuple([(fact.kind.table, fact.id) for fact in facts])
+    return tuple([(FACTS[fact.op].table, fact.id) for fact in facts])
 
 
 class Draft:
@@ -93,15 +93,14 @@ class Draft:
 
     def stage(self, facts: Sequence[Fact]) -> list[Row | None]:
         """Lay facts over; return the rows they leave. Raises TooLarge, and changes nothing, for a row too long."""
-        rows = list(rows_after(self, facts))
+        rows = rows_after(self, facts)
         for row in rows:
             if row is not None and len(row.encoded) > ROW_BYTES_MAX:
                 raise TooLarge(
                     f"{row.id} would have {len(row.encoded)} bytes, and a row has {ROW_BYTES_MAX} at most",
                     hint="store what is long in a file and its path here",
                 )
-        for fact, row in zip(facts, rows, strict=True):
-            address = (fact.kind.table, fact.id)
+        for address, fact, row in zip(addresses_of(facts), facts, rows, strict=True):
             self.pending[address] = row
             if row is None:
                 self._gone_revs[address] = fact.rev

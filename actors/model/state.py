@@ -7,7 +7,7 @@ reader ever sees half a command.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -197,8 +197,9 @@ def _lease_of(fact: Fact) -> int:
     return lease or 0
 
 
-def rows_after(lookup: Lookup, facts: Sequence[Fact]) -> Iterator[Row | None]:
-    """Yield the row that each fact leaves, in order; later facts of one line see the earlier ones."""
+def rows_after(lookup: Lookup, facts: Sequence[Fact]) -> list[Row | None]:
+    """Return the row that each fact leaves, in order; later facts of one line see the earlier ones."""
+    rows: list[Row | None] = []
     changed: dict[tuple[str, str], Row | None] = {}
     for fact in facts:
         kind = fact.kind
@@ -208,4 +209,5 @@ def rows_after(lookup: Lookup, facts: Sequence[Fact]) -> Iterator[Row | None]:
         else:
             row = apply(changed[address] if address in changed else lookup.row(*address), fact)
         changed[address] = row
-        yield row
+        rows.append(row)
+    return rows

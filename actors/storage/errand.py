@@ -90,7 +90,7 @@ def commit_line(store: Store, recovered: Recovered, command: Command, facts: tup
     appended = store.commit([encode_body(stamp, command, facts)])
     line = Line(seq=appended.first_seq, ts=stamp, cmd=command, facts=facts)
     before = [tables.row(fact.kind.table, fact.id) for fact in facts]
-    rows = list(rows_after(tables, facts))
+    rows = rows_after(tables, facts)
     tables.absorb(line, rows)
     recovered.behind.note(line, rows, before)
     return line

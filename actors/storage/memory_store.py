@@ -58,7 +58,7 @@ class MemoryStore:
         lines = self._lines(1)
         for line in lines:
             before = [tables.row(fact.kind.table, fact.id) for fact in line.facts]
-            rows = list(rows_after(tables, line.facts))
+            rows = rows_after(tables, line.facts)
             tables.absorb(line, rows)
             if line.seq > medium.files_seq:
                 behind.note(line, rows, before)

@@ -181,7 +181,7 @@ def _replay(disk: Disk, layout: Layout, tables: Tables, seq: int, work: Work) ->
         if line is None or raw.seq != tables.seq + 1:
             return False
         try:
-            tables.absorb(line, list(rows_after(tables, line.facts)))
+            tables.absorb(line, rows_after(tables, line.facts))
         except (*UNDECODABLE, KeyError, TypeError):
             return False
         work.step()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,10 +89,10 @@ class Quarantine:
         self._report(Kept(target.name, self._relative(source), 0, self._disk.lstat(source).st_size, reason))
         return target
 
-    def note_loss(self, source: Path, problem: str) -> None:
-        """Put on record, durably, what nothing could bring back: there is no piece of it. Raises OSError."""
+    def note_losses(self, losses: Iterable[tuple[Path, str]]) -> None:
+        """Put on record, durably, what nothing could bring back: (source, problem) of each. Raises OSError."""
         self.directory = self.directory or self._make_directory()
-        self.lost.append({"source": self._relative(source), "problem": problem})
+        self.lost += [{"source": self._relative(source), "problem": problem} for source, problem in losses]
         self._write_report()
 
     def _target(self, name: str) -> Path:

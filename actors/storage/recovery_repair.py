@@ -168,7 +168,7 @@ def _write_line(ground: Ground, picture: Picture, journal: Journal, facts: tuple
     line = Line(seq=journal.next_seq, ts=stamp, cmd=Command(method="recovery.adopt"), facts=facts)
     journal.append([encode_body(stamp, line.cmd, facts)])
     before = [tables.row(fact.kind.table, fact.id) for fact in facts]
-    rows = list(rows_after(tables, facts))
+    rows = rows_after(tables, facts)
     tables.absorb(line, rows)
     replayed.behind.note(line, rows, before)
     replayed.lines.append(line)

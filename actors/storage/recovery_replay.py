@@ -116,7 +116,7 @@ class Replay:
                 fact = line.facts[0]
                 rows = [apply(tables.row(fact.kind.table, fact.id), fact)]
             else:
-                rows = list(rows_after(tables, line.facts))
+                rows = rows_after(tables, line.facts)
         except _UNFIT:
             self._absorb_doubtful(tables, behind, line)
             return

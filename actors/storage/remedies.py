@@ -26,7 +26,10 @@ class Remedy(Enum):
     MODE = ("before", "takes the rights of others away")
     RECOVER = ("recovery", "does what the next start would: damaged bytes go to quarantine/")
     DISCARD = ("recovery", "removes it")
-    FORGET_STATE = ("before", "moves state.json to quarantine/ and builds the state from backup and journal")
+    FORGET_STATE = (
+        "before",
+        "moves state.json to quarantine/, builds it from backup and journal; what neither holds is on record as lost",
+    )
     SET_ASIDE = ("after", "moves it to quarantine/")
     WRITE_ANEW = ("after", "moves it to quarantine/ and writes it anew from its row and the journal")
     FILL = ("after", "writes what is missing from its row and the journal; what nothing holds is put on record as lost")

@@ -36,8 +36,9 @@ from actors.storage.snapshot_form import read_head
 from actors.storage.verify import examine
 from actors.storage.work import Work
 
-ROUNDS_MAX: Final = 4
-"""Setting one thing aside may show another (a backup that no journal leads from); nothing shows more than twice."""
+ROUNDS_MAX: Final = 6
+"""Setting one thing aside may show another (damaged lines, then what rows lost by them, then a backup that no journal
+leads from); nothing shows more than twice."""
 
 _EVENT_LISTS_MAX: Final = 50
 
@@ -80,6 +81,8 @@ class Repair:
     _lost: list[Finding] = Factory(list)
     _tried: set[tuple[str, str]] = Factory(set)
     """Rows whose files were written anew: what is missing in them still is nowhere."""
+    _rebuilt_for: set[tuple[str, str]] = Factory(set)
+    """What the state was built anew for: what is told of it still, backup and journal do not hold."""
 
     def run(self) -> Repaired:
         """Do all rounds."""
@@ -114,18 +117,24 @@ class Repair:
         todo = [one for one in findings.found if one.remedy is not Remedy.NONE]
         if not todo:
             return False
-        hopeless = [one for one in todo if one.remedy is Remedy.FILL and _address(one) in self._tried]
-        for finding in hopeless:
-            self.quarantine.note_loss(finding.path, finding.problem)
-            self._lost.append(finding)
+        hopeless = [one for one in todo if self._is_hopeless(one)]
+        if hopeless:
+            self.quarantine.note_losses((finding.path, finding.problem) for finding in hopeless)
+            self._lost += hopeless
         hopeful = [one for one in todo if one not in hopeless]
         for finding in hopeful:
             self._carry_out(finding)
         self._tried |= {_address(one) for one in hopeful if one.subject is not None}
+        self._rebuilt_for |= {_told(one) for one in hopeful if one.remedy is Remedy.FORGET_STATE}
         subjects = [one.subject for one in hopeful if one.subject is not None]
         if subjects or any(one.remedy in _NEED_RECOVERY for one in hopeful):
             self._recover(subjects, findings)
         return True
+
+    def _is_hopeless(self, finding: Finding) -> bool:
+        if finding.remedy is Remedy.FORGET_STATE:
+            return _told(finding) in self._rebuilt_for
+        return finding.remedy is Remedy.FILL and _address(finding) in self._tried
 
     def _recover(self, subjects: Iterable[tuple[str, str]], findings: Findings) -> dict[str, Any]:
         """Open the store, write the files of the rows given, record what was found, take a snapshot."""

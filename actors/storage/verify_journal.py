@@ -23,7 +23,6 @@ from actors.storage.remedies import Remedy
 from actors.storage.work import Work
 
 _REVVED: Final = frozenset({"tasks", "sessions", "runs"})
-_LISTED_MAX: Final = 20
 
 
 @define
@@ -107,10 +106,9 @@ def _compare(layout: Layout, revs: _Revs, tables: Tables, findings: Findings, *,
         elif not is_gone and (row is None or row.rev != rev):
             there = "is not there" if row is None else f"has rev {row.rev}"
             wrong.append(f"{table.removesuffix('s')} {row_id} {there}, the journal says {rev}")
-    for problem in wrong[:_LISTED_MAX]:
-        remedy = Remedy.FORGET_STATE if can_rebuild else Remedy.NONE
+    remedy = Remedy.FORGET_STATE if can_rebuild else Remedy.NONE
+    for problem in wrong:
         findings.add(layout.state, problem, "error", "state.json does not belong to this journal", remedy)
-    findings.omitted += max(0, len(wrong) - _LISTED_MAX)
 
 
 def _has_base(disk: Disk, layout: Layout, begin_seq: int) -> bool:

@@ -47,7 +47,7 @@ def admit(proposals: Sequence[Proposal], tables: Tables, epoch: int, replayed: C
     for proposal in proposals:
         if proposal.epoch != epoch and proposal.command.ref in replayed:
             proposal.request.answer(proposal.outcome)  # recovery found it written: whoever waits for it is told so now
-        elif proposal.epoch != epoch or proposal.home.name in homes_refused:
+        elif proposal.epoch != epoch or (homes_refused and proposal.home.name in homes_refused):
             refused.append(proposal)
             homes_refused.add(proposal.home.name)
         elif not proposal.facts and proposal.command.key is None:

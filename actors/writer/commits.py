@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from actors.kernel.ref import Ref
 from actors.ledger import Mode, Problem
 from actors.messages.proposal import Committed, Live, Proposal, RowsChanged, Settled
 from actors.model.errors import StorageFailed
@@ -134,13 +135,13 @@ class Commits:
             self._sync_at_s = self._now() + self._desk.settings.durability_interval_s
 
     def _answer(self, admitted: Admitted) -> None:
-        done = [*admitted.lines, *admitted.barriers]
-        for proposal in done:
+        settled: dict[Ref, list[Proposal]] = {}
+        for proposal in (*admitted.lines, *admitted.barriers):
             proposal.request.answer(proposal.outcome)
-        for home in {proposal.home.name: proposal.home for proposal in done}.values():
-            settled = [proposal for proposal in done if proposal.home.name == home.name]
-            tell = home.tell if any(proposal.wakes_home for proposal in settled) else home.tell_quietly
-            tell(Settled(settled))
+            settled.setdefault(proposal.home, []).append(proposal)
+        for home, proposals in settled.items():
+            tell = home.tell if any(proposal.wakes_home for proposal in proposals) else home.tell_quietly
+            tell(Settled(proposals))
         if admitted.lines:
             if self._desk.is_followed():
                 self._desk.events.tell(Committed(self._ledger.tables.seq))

@@ -161,10 +161,11 @@ class Connection:
             self._out_bytes = 0
         return self._unsent
 
-    def sent(self, size_bytes: int) -> None:
-        """So many bytes of `to_send` are out."""
+    def sent(self, size_bytes: int) -> bool:
+        """So many bytes of `to_send` are out; return whether more is to be sent."""
         # The view of nothing is another one: a slice would keep all that was sent in memory.
         self._unsent = self._unsent[size_bytes:] if size_bytes < len(self._unsent) else _NOTHING
+        return bool(self._unsent or self._out)
 
     def silence(self) -> None:
         """Drop what waits to be sent, and whatever would follow; batches that are under way drop theirs at the end."""

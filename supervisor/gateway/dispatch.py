@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from actors.messages.request import Failed, Outcome, Request
@@ -132,20 +133,20 @@ class Dispatch:
         failure = connection.last_word
         if failure is not None and not (connection.frames or connection.in_flight):
             connection.last_word = None
-            self._refuse(Pending(self.answered, connection, jsonrpc.NULL_ID), failure)
+            self._refuse(Pending(connection, jsonrpc.NULL_ID), failure)
 
     def _take(self, connection: Connection, frame: bytes) -> None:
         try:
             found = jsonrpc.parse(strict_json.loads(frame, self.limits.nesting_max))
         except Exception as error:  # noqa: BLE001 - one frame must not end the others
-            self._refuse(Pending(self.answered, connection, jsonrpc.NULL_ID), error)
+            self._refuse(Pending(connection, jsonrpc.NULL_ID), error)
             return
         if not isinstance(found, list):
-            self._accept(Pending(self.answered, connection, found.id), found, len(frame))
+            self._accept(Pending(connection, found.id), found, len(frame))
             return
         replies = BatchReplies(connection, len(found))
         for place, item in enumerate(found):
-            pending = Pending(self.answered, connection, item.id, replies, place)
+            pending = Pending(connection, item.id, replies, place)
             self._accept(pending, item, len(frame) // len(found))
 
     def _accept(self, pending: Pending, found: Call | Malformed, size_bytes: int) -> None:
@@ -175,15 +176,16 @@ class Dispatch:
         params = call.params
         key = take_key(row, params)
         struct = validate(row, params)
+        reply = partial(self.answered, pending)
         if not row.mutates:
             notify = pending.connection.notify if row.subscribes else None
-            return Request(row.name, struct, pending.answer, notify=notify)
+            return Request(row.name, struct, reply, notify=notify)
         self._ref_number += 1
         ref = f"{self._ref_prefix}-{self._ref_number:x}"
         if key is None:
-            return Request(row.name, struct, pending.answer, ref)
+            return Request(row.name, struct, reply, ref)
         pending.key = key
-        return Request(row.name, struct, pending.answer, ref, key, digest(row.name, params))
+        return Request(row.name, struct, reply, ref, key, digest(row.name, params))
 
     def _send_on(self, pending: Pending, request: Request) -> None:
         try:

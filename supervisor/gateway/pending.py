@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Final
 
+import msgspec
+from msgspec import field
+
 from actors.messages.bounds import Params
-from actors.messages.request import Outcome, Request
+from actors.messages.request import Request
 from actors.model.errors import PerdureError
 from supervisor.gateway.connection import LOCAL, Connection
 from supervisor.wire import jsonrpc
@@ -43,59 +45,33 @@ class BatchReplies:
             connection.put(jsonrpc.batch(wanted))
 
 
-class Pending:
-    """A call that is not answered; its `answer` is what its request replies to.
+class Pending(msgspec.Struct, eq=False):
+    """A call that is not answered. Times are the monotonic clock's."""
 
-    `left_at` is when it left for its actor, None until then.
-    """
-
-    __slots__ = (
-        "_answered",
-        "_batch",
-        "_call_id",
-        "_place",
-        "connection",
-        "key",
-        "left_at",
-        "row",
-        "size_bytes",
-        "taken_at",
-    )
-
-    def __init__(
-        self,
-        answered: Callable[[Pending, Outcome], None],
-        connection: Connection,
-        call_id: bytes | None,
-        batch: BatchReplies | None = None,
-        place: int = 0,
-    ) -> None:
-        self._answered = answered
-        self._batch = batch
-        self._call_id = call_id
-        self._place = place
-        self.connection = connection
-        self.row = NO_METHOD
-        self.key: str | None = None
-        self.size_bytes = 0
-        self.taken_at = time.monotonic()
-        self.left_at: float | None = None
-
-    def answer(self, outcome: Outcome) -> None:
-        """Take what became of the request."""
-        self._answered(self, outcome)
+    connection: Connection
+    call_id: bytes | None
+    """None: no reply is wanted."""
+    batch: BatchReplies | None = None
+    place: int = 0
+    """Where its reply belongs in the batch."""
+    taken_at: float = field(default_factory=time.monotonic)
+    left_at: float | None = None
+    """When it left for its actor, None until then."""
+    row: Method = NO_METHOD
+    key: str | None = None
+    size_bytes: int = 0
 
     def succeed(self, result: bytes) -> None:
         """Queue the reply that holds an encoded result."""
-        self._reply(None if self._call_id is None else jsonrpc.success(self._call_id, result))
+        self._reply(None if self.call_id is None else jsonrpc.success(self.call_id, result))
 
     def fail(self, error: PerdureError) -> None:
         """Queue the reply that tells an error."""
-        self._reply(None if self._call_id is None else jsonrpc.failure(self._call_id, error))
+        self._reply(None if self.call_id is None else jsonrpc.failure(self.call_id, error))
 
     def _reply(self, line: bytes | None) -> None:
-        if self._batch is not None:
-            self._batch.put(self._place, line)
+        if self.batch is not None:
+            self.batch.put(self.place, line)
         elif line is not None:
             self.connection.put(line)
 

@@ -178,9 +178,8 @@ class Pump:
                 _hang_up(peer.socket)
                 return
             self._observer.sent(size_bytes)
-            connection.sent(size_bytes)
-            if size_bytes < len(data):
-                peer.full = True
+            peer.full = size_bytes < len(data)
+            if not connection.sent(size_bytes) or peer.full:
                 return
 
     # --- what each socket is watched for

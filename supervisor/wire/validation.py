@@ -114,6 +114,8 @@ def _judge(struct: Struct) -> None:
     """Ask the judges of a struct's texts, and of those in the structs that it holds."""
     for name, judge in _judged(type(struct)):
         value = getattr(struct, name)
+        if value is None:
+            continue
         if judge is None:
             _judge(value)
         elif isinstance(value, str):

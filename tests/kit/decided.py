@@ -67,7 +67,7 @@ class Bench:
 
     def commit(self, *facts: Fact) -> None:
         line = Line(seq=self.tables.seq + 1, ts=self.stamp, cmd=Command(method="test"), facts=facts)
-        self.tables.absorb(line, list(rows_after(self.tables, facts)))
+        self.tables.absorb(line, rows_after(self.tables, facts))
         self.lines.append(line)
 
     def row(self, table: str, row_id: str) -> Any:

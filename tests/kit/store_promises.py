@@ -61,7 +61,7 @@ class Truth:
         """Note lines before they are written."""
         for seq, body in enumerate(bodies, first_seq):
             line = decode_body(body, seq)
-            self._tables.absorb(line, list(rows_after(self._tables, line.facts)))
+            self._tables.absorb(line, rows_after(self._tables, line.facts))
             for fact in line.facts:
                 self._hold(fact, seq)
             self.states[seq] = state_of(self._tables)

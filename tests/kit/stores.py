@@ -152,7 +152,7 @@ class Driver:
         for seq, (command, facts) in enumerate(zip(commands, lines, strict=True), appended.first_seq):
             line = Line(seq=seq, ts=stamp, cmd=command, facts=facts)
             before = [self.tables.row(fact.kind.table, fact.id) for fact in facts]
-            rows = list(rows_after(self.tables, facts))
+            rows = rows_after(self.tables, facts)
             self.tables.absorb(line, rows)
             self.behind.note(line, rows, before)
         self.acknowledged_seq = appended.last_seq

@@ -28,7 +28,7 @@ def test_what_was_written_then_leads_to_the_same_rows() -> None:
     tables = Tables()
     for seq, line in enumerate((GOLDEN / JOURNAL).read_bytes().split(b"\n")[:-1], start=1):
         read = decode_body(line[1:-1], seq)
-        tables.absorb(read, list(rows_after(tables, read.facts)))
+        tables.absorb(read, rows_after(tables, read.facts))
     rows = [row.encoded for name in TABLES for row in tables.by_name[name].rows.values()]
     assert rows == (GOLDEN / ROWS).read_bytes().split(b"\n")[:-1]
 

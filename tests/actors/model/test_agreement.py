@@ -166,7 +166,7 @@ class Trio:
             self.bench.tables.absorb(line, rows)
             self.draft.settle(addresses_of(line.facts), rows)
             read = decode_body(encode_body(line.ts, line.cmd, line.facts), line.seq)
-            self.replayed.absorb(read, list(rows_after(self.replayed, read.facts)))
+            self.replayed.absorb(read, rows_after(self.replayed, read.facts))
         self.under_way.clear()
 
 

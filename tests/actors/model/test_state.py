@@ -20,7 +20,7 @@ def line(seq: int, *facts: Fact, key: str | None = None) -> Line:
 
 
 def put(tables: Tables, made: Line) -> None:
-    tables.absorb(made, list(rows_after(tables, made.facts)))
+    tables.absorb(made, rows_after(tables, made.facts))
 
 
 def members(row: object) -> dict[str, object]:
@@ -90,7 +90,7 @@ def test_later_facts_of_a_line_see_the_earlier_ones() -> None:
     tables = Tables()
     tables.put_row("tasks", a_task("a"))
     facts = (fact("task.updated", priority=1), fact("task.updated", rev=3, tool="SHELL"))
-    last = list(rows_after(tables, facts))[-1]
+    last = rows_after(tables, facts)[-1]
     assert members(last)["priority"] == 1
     assert members(last)["tool"] == "SHELL"
 

@@ -20,7 +20,7 @@ class Life:
     def do(self, *facts: Fact) -> None:
         line = Line(seq=self.tables.seq + 1, ts="2026-01-01T00:00:00.000Z", cmd=Command(method="x"), facts=facts)
         before = [self.tables.row(fact.kind.table, fact.id) for fact in facts]
-        rows = list(rows_after(self.tables, facts))
+        rows = rows_after(self.tables, facts)
         self.tables.absorb(line, rows)
         self.behind.note(line, rows, before)
         self.lines.append(line)

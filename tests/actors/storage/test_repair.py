@@ -17,6 +17,7 @@ from actors.storage import offline
 from tests.kit.disks import read_tree
 from tests.kit.histories import SESSION, backups, edit_task, flip, flip_in, quarantined, recovered, segments, task_of
 from tests.kit.lives import busy_life
+from tests.kit.stores import Driver, disk_store
 
 Plant = Callable[[Path], object]
 
@@ -293,6 +294,28 @@ def test_what_nothing_holds_any_more_is_put_on_record_once(life: tuple[Path, dic
     assert offline.repair(root)["lost"] == []
     records = [json.loads(path.read_text()) for path in root.glob("quarantine/*/report.json")]
     assert [one["source"] for record in records for one in record.get("lost", ())] == ["logs/run_r1.stdout.log"]
+
+
+def test_rows_whose_beginning_was_lost_with_old_lines_are_put_on_record_once(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    ids = [f"lost-{number}" for number in range(30)]
+    driver = Driver(disk_store(root))
+    driver.create("t1")
+    driver.save()
+    driver.create(*ids)
+    driver.save()
+    for task_id in ids:
+        driver.describe(task_id, "changed")
+    driver.settle_files()
+    driver.store.close()
+    files = [root / "tasks" / f"{task_id}.json" for task_id in ids]
+    for lost in (segments(root)[-2], root / "state.json", backups(root)[-1], *files):
+        lost.unlink()
+    repaired = offline.repair(root)
+    told_of = [one["problem"] for one in repaired["lost"]]
+    assert sorted(told_of) == sorted(f"task {task_id} is not there, the journal says 2" for task_id in ids)
+    assert offline.verify(root)["ok"]
+    assert offline.repair(root)["lost"] == []
 
 
 def test_a_damaged_journal_is_set_aside_with_the_backups_that_lead_nowhere(life: tuple[Path, dict[str, Any]]) -> None:

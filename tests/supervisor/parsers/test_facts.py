@@ -84,7 +84,7 @@ def test_facts_made_of_any_output_are_written_read_and_replayed(output_format: s
         assert b"\n" not in body
         loads(b"{%b}" % body, nesting_max=200)  # no number, no text and no name that a strict reader refuses
         read = decode_body(body, line.seq)
-        replayed.absorb(read, list(rows_after(replayed, read.facts)))
+        replayed.absorb(read, rows_after(replayed, read.facts))
     assert encoded(replayed) == encoded(bench.tables)
 
 
