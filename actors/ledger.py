@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 import attrs
+import msgspec
 
 from actors.model.recent_lines import RecentLines
 from actors.model.room import Room
@@ -24,8 +25,7 @@ class Mode(Enum):
     READ_ONLY = "read_only"
 
 
-@attrs.frozen
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Why something on the disk did not succeed."""
 
     message: str

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-import attrs
 import msgspec
 
 from actors.decisions.decision import At
@@ -49,8 +48,7 @@ class _Spooled(Params, frozen=True, kw_only=True):
 _decode = msgspec.json.Decoder(_Spooled).decode
 
 
-@attrs.frozen
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     name: str
     at: str
     request: Request
@@ -89,7 +87,7 @@ class SpoolIntake:
         while self._waiting and self._place.writer.room:
             waiting = self._waiting.popleft()
             # It was seen then, and not now; and never later than now, whatever the hook's clock said.
-            going = consider(waiting.request, attrs.evolve(at, stamp=min(waiting.at, at.stamp)))
+            going = consider(waiting.request, msgspec.structs.replace(at, stamp=min(waiting.at, at.stamp)))
             if going is not None:
                 self._place.writer.offer([going])
         if not self._asked and not self._under_way and self._due_s <= self._place.clock.monotonic_s():

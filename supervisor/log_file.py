@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 
 import attrs
+import msgspec
 import orjson
 
 from supervisor.masking import mask_text
@@ -37,8 +38,7 @@ class LogRefused(OSError):
     """The log cannot be opened safely; `strerror` says why, `filename` which file."""
 
 
-@attrs.frozen(kw_only=True)
-class Rotation:
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """When a log is rotated and what is kept."""
 
     rotate_bytes: int

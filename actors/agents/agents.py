@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import attrs
+import msgspec
 
 from actors.agents.agent import Agent
 from actors.agents.ends import Ends, Synced
@@ -26,15 +26,13 @@ from actors.running.link import Host, Link, Reachable, Unreachable
 from actors.running.parsing import ParserOf
 
 
-@attrs.frozen
-class _Mark:
+class _Mark(msgspec.Struct, frozen=True):
     """Told to oneself when attaching: news before it are of the time before."""
 
     number: int
 
 
-@attrs.frozen
-class _Measured:
+class _Measured(msgspec.Struct, frozen=True):
     """How far output is written, for a start."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
+import msgspec
 
 from actors.agents.agent import Agent
 from actors.agents.notes import Notes
@@ -18,8 +18,7 @@ from actors.messages.questions import SyncOutput
 from actors.running.checking import text_result
 
 
-@attrs.frozen
-class Synced:
+class Synced(msgspec.Struct, frozen=True):
     """A run's output is durable."""
 
     run_id: str
@@ -75,4 +74,6 @@ class Ends:
     def synced(self, agent: Agent) -> None:
         """Its output is durable."""
         if agent.ending is not None:
-            self._notes.ended(agent.run_id, attrs.evolve(agent.ending, reason=agent.ending.reason or agent.warning))
+            self._notes.ended(
+                agent.run_id, msgspec.structs.replace(agent.ending, reason=agent.ending.reason or agent.warning)
+            )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from actors.messages.agents import Offsets, Output, Stream
 from actors.messages.questions import ReadOutput, WriteOutput
@@ -27,8 +28,7 @@ REPLAY_BYTES: Final = 256 * 1024
 """Read back at once: about a millisecond of parsing."""
 
 
-@attrs.frozen
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """Bytes of a stream that are being written."""
 
     run_id: str
@@ -38,8 +38,7 @@ class Chunk:
     """Up to where the stream is dealt with when they are written."""
 
 
-@attrs.frozen
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """A piece of what was written before, on its way to the parser."""
 
     run_id: str

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import msgspec
 
 from actors.decisions.decision import At, Decision, Handler, encode
@@ -18,16 +17,14 @@ from actors.model.state import Lookup
 _WORD = re.compile(r"[A-Z][a-z]+")
 
 
-@attrs.frozen
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One command of a batch, its parameters validated at the edge as those of any command."""
 
     method: str
     params: Any
 
 
-@attrs.frozen
-class Steps:
+class Steps(msgspec.Struct, frozen=True):
     """What `batch.apply` is asked to do once its edge has validated it."""
 
     commands: tuple[Step, ...]

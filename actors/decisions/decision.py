@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import msgspec
 
 from actors.messages.tasks import LEASE_S_DEFAULT
@@ -21,8 +20,7 @@ from actors.running.rules import RunRules
 encode = msgspec.json.Encoder().encode
 
 
-@attrs.frozen(kw_only=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration, as far as decisions depend on it."""
 
     logs_kept: int = 1000
@@ -38,11 +36,10 @@ class Rules:
     """Sessions unused for longer are archived; 0 means for ever."""
     archive_tasks_after_days: float = 90.0
     """Tasks completed longer ago are archived; 0 means never."""
-    runs: RunRules = attrs.field(factory=RunRules)
+    runs: RunRules = msgspec.field(default_factory=RunRules)
 
 
-@attrs.frozen(kw_only=True)
-class At:
+class At(msgspec.Struct, frozen=True, kw_only=True):
     """When and under which rules a decision is made."""
 
     stamp: str
@@ -65,8 +62,7 @@ NOTHING = Decision((), ())
 """Nothing to do and nothing to remember: a claim that found no task."""
 
 
-@attrs.frozen
-class Handler:
+class Handler(msgspec.Struct, frozen=True):
     """One row of a table of decisions."""
 
     decide: Callable[[Draft, Any, At], Decision]

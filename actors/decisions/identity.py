@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from actors.model.session import Session
 from actors.model.stamps import posix_of
@@ -40,8 +40,7 @@ CANDIDATES_MAX: Final = 10
 STRONG: Final = frozenset({"same_cwd", "same_worktree_realpath"})
 
 
-@attrs.frozen(kw_only=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an agent's session when it is seen."""
 
     external_id: str
@@ -55,8 +54,7 @@ class Sighting:
     at: str
 
 
-@attrs.frozen(kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The sessions that may be it: by its id, by where their transcripts end, by a fingerprint."""
 
     by_id: Sequence[Session] = ()
@@ -65,20 +63,18 @@ class Known:
     """(the fingerprint's kind, the session)"""
 
 
-@attrs.frozen(kw_only=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: `session_id` None means that a new session is to be made."""
 
     session_id: str | None
     source: str
     confidence: str
-    matched: dict[str, Any] = attrs.field(factory=dict)
+    matched: dict[str, Any] = msgspec.field(default_factory=dict)
     candidates: tuple[str, ...] = ()
     omitted: int = 0
 
 
-@attrs.frozen
-class _Candidate:
+class _Candidate(msgspec.Struct, frozen=True):
     session: Session
     kind: str
     corroborators: tuple[str, ...]

@@ -26,6 +26,7 @@ import signal as signals
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from actors.decisions import service_facts
 from actors.decisions.decision import NOTHING, At, Decision, patch
@@ -46,8 +47,7 @@ KILLED: Final = frozenset({128 + signals.SIGTERM, 128 + signals.SIGKILL})
 """Exit codes of programs that say so when a signal ended them."""
 
 
-@attrs.frozen(kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of a run's end."""
 
     happening: str
@@ -65,8 +65,7 @@ class Ending:
     """What the agent left in a file; counts when its output holds no result."""
 
 
-@attrs.frozen(kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What an end means."""
 
     happening: str

@@ -6,7 +6,6 @@ import posixpath
 import uuid
 from typing import Any
 
-import attrs
 import msgspec
 
 from actors.decisions.decision import At, Rules, whole
@@ -85,7 +84,7 @@ def brought(task: Task) -> Brought:
 def limits_of(task: Task | None, tool: Tool) -> Limits:
     """Return what a run may use: the tool's limits, with the task's own wall time."""
     timeout_s = brought(task).timeout_s if task is not None else None
-    return tool.limits if timeout_s is None else attrs.evolve(tool.limits, wall_s=timeout_s)
+    return tool.limits if timeout_s is None else msgspec.structs.replace(tool.limits, wall_s=timeout_s)
 
 
 def task_of(lookup: Any, run: Run) -> Task | None:

@@ -26,8 +26,7 @@ from actors.model.state import Lookup
 from actors.model.tables import SessionRow, decode_session
 
 
-@attrs.frozen
-class Archived:
+class Archived(msgspec.Struct, frozen=True):
     """What the archive holds of a session."""
 
     row: bytes

@@ -9,7 +9,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-import attrs
 import msgspec
 
 from actors.decisions.decision import At, Decision
@@ -32,8 +31,7 @@ class _Completed(msgspec.Struct):
     completed_at: str | None = None
 
 
-@attrs.frozen
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """One part of a walk over the completed tasks."""
 
     decision: Decision

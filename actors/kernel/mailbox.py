@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-import attrs
+import msgspec
 import trio
 
 from actors.model.errors import ActorCrashed, PerdureError
@@ -45,8 +45,7 @@ class Letter(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class DeadLetter:
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A letter that will not be tried again, and why."""
 
     mailbox: str

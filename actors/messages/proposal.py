@@ -85,27 +85,23 @@ class Read:
         self.request.fail(error)
 
 
-@attrs.frozen
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """These proposals are durable: the tables hold them now."""
 
     proposals: Sequence[Proposal]
 
 
-@attrs.frozen
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """Proposals of this actor were refused or failed: nothing that is not durable may be built on."""
 
 
-@attrs.frozen
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """Lines became durable, up to and including `seq`."""
 
     seq: int
 
 
-@attrs.frozen
-class RowsChanged:
+class RowsChanged(msgspec.Struct, frozen=True):
     """Lines became durable that changed these rows of tasks, runs and services, whoever decided them."""
 
     task_ids: frozenset[str]
@@ -113,8 +109,7 @@ class RowsChanged:
     service_ids: frozenset[str] = frozenset()
 
 
-@attrs.frozen
-class Live:
+class Live(msgspec.Struct, frozen=True):
     """An event that is not journalled (its `seq` is null), such as state:saved or actor:crashed."""
 
     kind: str

@@ -7,7 +7,7 @@ whatever comes twice, or too late, changes nothing.
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 
 from actors.messages.bounds import Params, Word
 
@@ -34,8 +34,7 @@ class ServiceRestart(Params, frozen=True, kw_only=True):
     name: Word
 
 
-@attrs.frozen(kw_only=True)
-class LifeBegin:
+class LifeBegin(msgspec.Struct, frozen=True, kw_only=True):
     """Give this service a life: the one that it has, or the one that ended and was not judged, or a new one, `run_id`.
 
     Answered with the run, once it is durable; waits while there is no agent host.
@@ -49,8 +48,7 @@ class LifeBegin:
     """Its supervisor restarts it, which counts."""
 
 
-@attrs.frozen(kw_only=True)
-class LifeEnd:
+class LifeEnd(msgspec.Struct, frozen=True, kw_only=True):
     """End this life: its supervisor stops it."""
 
     name: str
@@ -58,24 +56,21 @@ class LifeEnd:
     grace_s: float
 
 
-@attrs.frozen(kw_only=True)
-class LifeDelayed:
+class LifeDelayed(msgspec.Struct, frozen=True, kw_only=True):
     """The next life begins after a delay."""
 
     name: str
     run_id: str
 
 
-@attrs.frozen(kw_only=True)
-class LifeLast:
+class LifeLast(msgspec.Struct, frozen=True, kw_only=True):
     """No life follows this one: the service's own rule says so."""
 
     name: str
     run_id: str
 
 
-@attrs.frozen(kw_only=True)
-class GivenUp:
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
     """The supervisor gives the service up."""
 
     name: str

@@ -7,7 +7,6 @@ import binascii
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeVar
 
-import attrs
 import msgspec
 
 from actors.model.errors import InvalidParams
@@ -43,8 +42,7 @@ def place_of(walk: str, cursor: str | None, length: int) -> tuple[str, ...] | No
     return tuple(place)
 
 
-@attrs.frozen(kw_only=True)
-class Listing(Generic[R]):
+class Listing(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """What a page is made of."""
 
     noun: str

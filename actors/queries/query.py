@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
+import msgspec
 
 from actors.decisions.decision import At
 from actors.model.searched import Unfinished
 from actors.model.state import Tables
 
 
-@attrs.frozen
-class FromDisk:
+class FromDisk(msgspec.Struct, frozen=True):
     """What only a file knows."""
 
     row_id: str

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import attrs
+import msgspec
 from sortedcontainers import SortedList
 
 from actors.decisions.decision import At, encode, missing, needed_row
@@ -20,8 +20,7 @@ from actors.queries.paging import Listing, page, place_of
 from actors.queries.query import FromDisk, Query
 
 
-@attrs.frozen
-class _Walk:
+class _Walk(msgspec.Struct, frozen=True):
     order: Callable[[Tables], SortedList[Order]]
     place: Callable[[SessionRow], Order]
     newest_first: bool

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-import attrs
+import msgspec
 
 from actors.messages.agents import Offsets, Order, Stream
 
@@ -18,13 +18,11 @@ Host = tuple[int, int]
 """Pid and start time: one host, and no other after it."""
 
 
-@attrs.frozen
-class Reachable:
+class Reachable(msgspec.Struct, frozen=True):
     """The link has a connection to a host: attach. Told anew for every connection."""
 
 
-@attrs.frozen
-class Unreachable:
+class Unreachable(msgspec.Struct, frozen=True):
     """The connection to the host is gone; optional, for `Reachable` says the same of the one before. No new orders."""
 
 

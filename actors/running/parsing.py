@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import attrs
+import msgspec
 
 from actors.messages.agents import Stream
 
 
-@attrs.frozen
-class SessionNamed:
+class SessionNamed(msgspec.Struct, frozen=True):
     """The vendor's own id of the conversation: by it the run can be resumed."""
 
     id: str
 
 
-@attrs.frozen
-class Reported:
+class Reported(msgspec.Struct, frozen=True):
     """The agent's last word: what comes of the task, or that it failed."""
 
     result: Any
@@ -26,8 +24,7 @@ class Reported:
     error: str | None = None
 
 
-@attrs.frozen
-class Warned:
+class Warned(msgspec.Struct, frozen=True):
     """A complaint that is not fatal by itself; tells why when the exit status is a failure."""
 
     message: str

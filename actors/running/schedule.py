@@ -10,14 +10,13 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 
-import attrs
+import msgspec
 from sortedcontainers import SortedList
 
 from actors.model.tables import Order, seconds_between
 
 
-@attrs.frozen(kw_only=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """A queued run, as far as its turn depends on it."""
 
     run_id: str

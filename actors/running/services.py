@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
+import msgspec
 
 from actors.model.service import Restart, tool_of
 from actors.running.tools import Limits, Tool
@@ -13,14 +13,13 @@ from actors.running.tools import Limits, Tool
 NO_LIMITS: Final = Limits(linger_s=None)
 
 
-@attrs.frozen(kw_only=True)
-class ServiceSpec:
+class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One `[services.NAME]` of the configuration."""
 
     name: str
     command: str
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = attrs.field(factory=dict)
+    env: Mapping[str, str] = msgspec.field(default_factory=dict)
     cwd: str | None = None
     strategy: str = "managed"
     mode: str = "stdio"

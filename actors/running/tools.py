@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-import attrs
+import msgspec
 
 OutputFormat = Literal["text", "claude-stream-json", "codex-jsonl"]
 
@@ -23,8 +23,7 @@ ARGV: Final = "{argv}"
 _PLACEHOLDER = re.compile(r"\{(description|task_id|session_id|result_path)\}")
 
 
-@attrs.frozen(kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one run may use; None: no limit."""
 
     wall_s: float | None = None
@@ -38,8 +37,7 @@ class Limits:
     files: int | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """Which failures are tried again, as long as there are attempts."""
 
     exit_codes: frozenset[int] | None = None
@@ -51,19 +49,18 @@ class Retry:
     failed_to_start: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """One `[tools.NAME]` of the configuration."""
 
     name: str
     argv: tuple[str, ...]
     resume: tuple[str, ...] | None = None
     """How a conversation is taken up again, with `{session_id}` in it; None: the tool cannot."""
-    env: Mapping[str, str] = attrs.field(factory=dict)
+    env: Mapping[str, str] = msgspec.field(default_factory=dict)
     cwd: str | None = None
     output: OutputFormat = "text"
-    limits: Limits = attrs.field(factory=Limits)
-    retry: Retry = attrs.field(factory=Retry)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    retry: Retry = msgspec.field(default_factory=Retry)
     grace_s: float | None = None
     """Between SIGTERM and SIGKILL; None: as for every agent."""
 

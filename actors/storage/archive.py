@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.files import TEMPORARY_MARK, Disk
 from actors.storage.layout import Layout
@@ -44,8 +44,7 @@ _CHUNK_BYTES: Final = 1 << 20
 _NUMBER: Final = re.compile(r"[1-9]\d{0,8}")
 
 
-@frozen
-class Archived:
+class Archived(msgspec.Struct, frozen=True):
     """One leaving: `number` counts those of the same id."""
 
     kind: Kind

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.files import Disk
 from actors.storage.layout import Backup, Layout
@@ -20,8 +20,7 @@ class BackupFailed(OSError):
     """The state.json that is to be replaced could not be kept as a backup; so it was not replaced."""
 
 
-@frozen
-class BackupChoice:
+class BackupChoice(msgspec.Struct, frozen=True):
     """The newest backup that is good, and those that are newer and are not."""
 
     backup: Backup | None

@@ -12,7 +12,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import attrs
+import msgspec
 
 from actors.model.keys import KeyRecord
 from actors.model.room import Room
@@ -22,8 +22,7 @@ from actors.model.tables import Row
 from actors.storage.behind import Behind
 
 
-@attrs.frozen(kw_only=True)
-class Cut:
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is true as of `seq`: what a snapshot is made of. Rows are shared, never copied."""
 
     seq: int
@@ -53,8 +52,7 @@ def cut_of(tables: Tables, epoch: int, identity: Mapping[str, Any], saved_at: st
     )
 
 
-@attrs.frozen(kw_only=True)
-class Recovered:
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """What recovery found: the state, and the report of how it was found (SPEC section 5)."""
 
     tables: Tables
@@ -70,8 +68,7 @@ class Recovered:
     report: Mapping[str, Any]
 
 
-@attrs.frozen(kw_only=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that are in the journal, as durable as the configuration wants it."""
 
     first_seq: int
@@ -81,8 +78,7 @@ class Appended:
     """How long the fdatasync took; 0 when there was none."""
 
 
-@attrs.frozen(kw_only=True)
-class Saved:
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot in place."""
 
     path: str
@@ -103,24 +99,21 @@ class NoRoom(OSError):
         self.room = room
 
 
-@attrs.frozen(kw_only=True)
-class JournalSize:
+class JournalSize(msgspec.Struct, frozen=True, kw_only=True):
     """How much journal there is."""
 
     bytes: int
     segments: int
 
 
-@attrs.frozen(kw_only=True)
-class WrittenBehind:
+class WrittenBehind(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a portion of files."""
 
     edited: Sequence[str]
     """Files that somebody had changed meanwhile; their copies are in quarantine."""
 
 
-@attrs.frozen(kw_only=True)
-class MessagesPage:
+class MessagesPage(msgspec.Struct, frozen=True, kw_only=True):
     """Messages of a session, encoded."""
 
     messages: Sequence[bytes]
@@ -130,8 +123,7 @@ class MessagesPage:
     """The indexes up to the page's end that the file does not hold any more, as (first, last)."""
 
 
-@attrs.frozen(kw_only=True)
-class DamagedSession:
+class DamagedSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session whose file has lost messages; found when it was read or written."""
 
     session_id: str

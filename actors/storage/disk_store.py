@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-import attrs
+import msgspec
 
 from actors.model.errors import StorageFailed
 from actors.model.room import Room
@@ -130,14 +130,14 @@ class DiskStore:
         except OSError:
             opened.journal.close()
             raise
-        recovered = attrs.evolve(
+        recovered = msgspec.structs.replace(
             recovered, report=self._where.told(recovered.report), epoch=max(recovered.epoch, self._where.epoch)
         )
-        return attrs.evolve(opened, recovered=recovered)
+        return msgspec.structs.replace(opened, recovered=recovered)
 
     def _leap(self, recovered: Recovered) -> Recovered:
         """What lies in an ignored fallback must not win over what comes now: say so durably, before anything comes."""
-        recovered = attrs.evolve(recovered, epoch=recovered.epoch + EPOCH_LEAP)
+        recovered = msgspec.structs.replace(recovered, epoch=recovered.epoch + EPOCH_LEAP)
         self._saving.forget()
         self.save(cut_of(recovered.tables, recovered.epoch, recovered.identity, self._stamp()))
         return recovered

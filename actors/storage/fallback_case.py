@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import frozen
+import msgspec
 
 
 class Outcome(Enum):
@@ -33,8 +33,7 @@ class Outcome(Enum):
     """They are kept in quarantine and told: the state directory's journal has gone another way."""
 
 
-@frozen(kw_only=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """What was found. Epochs and seqs are 0 where there is none."""
 
     lines: int

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+import msgspec
 
 from actors.model.errors import UNDECODABLE
 from actors.storage.fallback_case import Compared, Outcome, decide
@@ -31,8 +31,7 @@ REPLACED_REASON: Final = "end of the journal that the fallback directory has rep
 IDS_LISTED_MAX: Final = 1000
 
 
-@frozen(kw_only=True)
-class Merged:
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
     """What a merge found and did."""
 
     outcome: Outcome

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from attrs import evolve
+import msgspec
 
 from actors.storage.contract import Recovered
 from actors.storage.fallback import Fallback
@@ -42,7 +42,7 @@ def recover_beside(ground: Ground, fallback: Fallback, cause: OSError) -> Opened
         raise cause  # something was planted: that is no failing disk
     if decide(fallback.compare()) is Outcome.SET_ASIDE:
         raise cause
-    picture = look_at(evolve(ground, layout=fallback.beside()), report)
+    picture = look_at(msgspec.structs.replace(ground, layout=fallback.beside()), report)
     identity = picture.loaded.identity
     is_whole = picture.decision.case in _CONTINUABLE and not picture.is_put_together
     if not is_whole or Case.DAMAGED in report.cases or not identity.get("daemon_id"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from attrs import Factory, define, frozen
+import msgspec
+from attrs import Factory, define
 
 from actors.storage.layout import Layout
 from actors.storage.remedies import Remedy
@@ -17,8 +18,7 @@ Severity = Literal["error", "warning", "info"]
 """error: something is damaged or gone. warning: somebody should look. info: Perdure deals with it by itself."""
 
 
-@frozen
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong."""
 
     path: Path

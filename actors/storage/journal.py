@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from attrs import frozen
+import msgspec
 
 from actors.model.errors import StorageFailed
 from actors.storage.files import Disk
@@ -40,8 +40,7 @@ class JournalBroken(StorageFailed):
     """A write or sync of this journal failed; it takes nothing any more. `__cause__` is the OSError."""
 
 
-@frozen
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """What one call of `append` made durable."""
 
     first_seq: int
@@ -49,8 +48,7 @@ class Appended:
     bytes: int
 
 
-@frozen
-class FailedTail:
+class FailedTail(msgspec.Struct, frozen=True):
     """Where the doubtful end of a broken journal begins."""
 
     path: Path

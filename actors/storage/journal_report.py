@@ -6,7 +6,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.codec import Bad
 
@@ -14,8 +14,7 @@ DAMAGES_MAX: Final = 1000
 """How many places of damage a report lists; beyond that they are counted."""
 
 
-@frozen
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     """A place in the journal that is not as it was written."""
 
     path: Path
@@ -27,8 +26,7 @@ class Damage:
     excerpt: str
 
 
-@frozen
-class Tail:
+class Tail(msgspec.Struct, frozen=True):
     """The end of the last segment, as `make_tail_durable` needs it. Offsets are in bytes."""
 
     path: Path
@@ -43,8 +41,7 @@ class Tail:
     """The disk refuses to read on from `good_end`; then `start` is 0: what is good moves to a new file as a whole."""
 
 
-@frozen
-class Superseded:
+class Superseded(msgspec.Struct, frozen=True):
     """The end of an older segment that the next one has replaced."""
 
     path: Path
@@ -52,8 +49,7 @@ class Superseded:
     length_bytes: int
 
 
-@frozen
-class ScanReport:
+class ScanReport(msgspec.Struct, frozen=True):
     """What a scan found. `missing` are ranges of seqs, both ends included, above `after_seq`."""
 
     after_seq: int

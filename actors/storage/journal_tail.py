@@ -11,7 +11,7 @@ import os
 from contextlib import closing
 from pathlib import Path
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.files import Disk
 from actors.storage.journal import FailedTail
@@ -29,8 +29,7 @@ DAMAGED_REASON = "last segment of the journal, damaged"
 UNREADABLE_REASON = "segment that the disk cannot read to its end"
 
 
-@frozen
-class TailOutcome:
+class TailOutcome(msgspec.Struct, frozen=True):
     """What was done to the end of the journal."""
 
     copied_bytes: int

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from attrs import field, frozen
 
 from actors.model.run import output_path
@@ -25,8 +26,7 @@ _BACKUP: Final = re.compile(r"state\.backup\.(\d{8}T\d{6}\.\d{6}Z)\.(\d{1,20})\.
 _BACKUP_V1: Final = re.compile(r"state\.backup\.(?!\d{8}T).*\.json")
 
 
-@frozen
-class Backup:
+class Backup(msgspec.Struct, frozen=True):
     """A backup's file name, taken apart."""
 
     path: Path
@@ -34,8 +34,7 @@ class Backup:
     seq: int
 
 
-@frozen
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A journal segment: its file and the seq that its name says it begins with."""
 
     path: Path

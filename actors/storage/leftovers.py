@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -23,8 +23,7 @@ _BY_ID: Final = ("tasks", "sessions", "runs", "reports")
 """Folders of the archive with one directory for each id."""
 
 
-@frozen
-class Leftover:
+class Leftover(msgspec.Struct, frozen=True):
     """Something that may go."""
 
     path: Path

@@ -23,7 +23,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from attrs import define, frozen
+import msgspec
+from attrs import define
 
 from actors.storage.codec import seal
 from actors.storage.open_files import OpenFiles
@@ -39,8 +40,7 @@ _PAGE_CHUNK_BYTES: Final = 1 << 16
 _BLOCK_BYTES: Final = 1 << 20
 
 
-@frozen
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Some messages in order; `next` is what to pass as `after` for those that follow, None at the end."""
 
     lines: list[bytes]

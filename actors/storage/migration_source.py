@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
-from attrs import frozen
 
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -20,8 +20,7 @@ FILE_BYTES_MAX: Final = 256 << 20
 """No file of version 1 was ever this big; a longer one is not read."""
 
 
-@frozen
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """What was found, and where."""
 
     old: OldState

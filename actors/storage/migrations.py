@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from attrs import frozen
 
 from actors.model.errors import Internal
 from actors.model.state import Limits, Tables
@@ -49,8 +48,7 @@ _OBSOLETE: Final = "obsolete.json"
 _OBSOLETE_BYTES_MAX: Final = 64 << 20
 
 
-@frozen
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step from a major version to the next."""
 
     origin: int
@@ -61,8 +59,7 @@ STEPS: Final = (Step(1, from_v1_to_v2),)
 """In order. The next version adds its step behind, and those before it stay as they are."""
 
 
-@frozen
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a migration would do, or has done."""
 
     source: Source

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from attrs import frozen
 
 from actors.model.errors import UNDECODABLE, NotFound
 from actors.model.facts import FACTS
@@ -35,8 +34,7 @@ RANGES_MAX: Final = 20
 _SNAPSHOT: Final = re.compile(r"state\.backup\.\d{8}T\d{6}\.\d{6}Z\.\d{1,20}\.json")
 
 
-@frozen
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """A snapshot by what its head says; `path` None: the empty state before line 1."""
 
     path: Path | None
@@ -44,8 +42,7 @@ class Base:
     saved_at: str
 
 
-@frozen
-class Past:
+class Past(msgspec.Struct, frozen=True):
     """What the journal holds without a gap, and the bases."""
 
     bases: tuple[Base, ...]

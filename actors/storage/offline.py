@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from actors.model.errors import NotFound
 from actors.model.stamps import later, stamp_of
@@ -191,8 +191,8 @@ def restore(
     with locked(disk, layout, "restore", now):
         work = Work(told)
         # Nothing is let go of meanwhile, however old it is by now: it may be what leads there, or back.
-        keeping = attrs.evolve(settings or StorageSettings(), journal_keep_s=inf, journal_bytes_max=1 << 62)
-        opening = partial(recovered_store, path, attrs.evolve(keeping, backups_kept=1 << 30), limits, work)
+        keeping = msgspec.structs.replace(settings or StorageSettings(), journal_keep_s=inf, journal_bytes_max=1 << 62)
+        opening = partial(recovered_store, path, msgspec.structs.replace(keeping, backups_kept=1 << 30), limits, work)
         one = Restore(disk, layout, opening, limits or Limits(), now, _file_stamp(), work)
         return one.planned(moment) if dry_run else one.run(moment)
 

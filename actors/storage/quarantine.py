@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import asdict, frozen
+import msgspec
 
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -23,8 +23,7 @@ REPORT: Final = "report.json"
 """The report's own name, which no piece may have."""
 
 
-@frozen
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """One piece in quarantine."""
 
     file: str
@@ -121,7 +120,11 @@ class Quarantine:
 
     def _write_report(self) -> None:
         assert self.directory is not None  # noqa: S101 - whoever keeps something has made it
-        report: dict[str, Any] = {"v": 1, "stamp": self._stamp, "items": [asdict(item) for item in self.kept]}
+        report: dict[str, Any] = {
+            "v": 1,
+            "stamp": self._stamp,
+            "items": [msgspec.structs.asdict(item) for item in self.kept],
+        }
         if self.lost:
             report["lost"] = self.lost
         self._disk.write_new_file(self.directory / REPORT, json.dumps(report, indent=2).encode() + b"\n")

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
-from attrs import frozen
 
 from actors.model.errors import InvalidParams
 from actors.model.state import Tables
@@ -36,8 +35,7 @@ from actors.storage.version_1 import is_version_1
 _DAEMON_ID = "daemon"
 
 
-@frozen
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """A recovered store."""
 
     recovered: Recovered

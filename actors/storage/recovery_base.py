@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from actors.model.errors import UNDECODABLE, IncompatibleVersion
 from actors.model.keys import KeyRecord
@@ -30,8 +30,7 @@ SEQ_MAX = 1 << 53
 """No journal gets this far: a snapshot's unproven word beyond it is damage."""
 
 
-@frozen
-class DamagedSnapshot:
+class DamagedSnapshot(msgspec.Struct, frozen=True):
     """A snapshot that is not whole, with what can be read of it."""
 
     path: Path

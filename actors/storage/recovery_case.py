@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum
 
-from attrs import frozen
+import msgspec
 
 from actors.model.errors import Internal
 
@@ -55,8 +55,7 @@ class Seen(Enum):
     NEWER = "newer"
 
 
-@frozen(kw_only=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What the decision depends on."""
 
     state: Seen
@@ -68,16 +67,14 @@ class Found:
     """Whether there are task or session files."""
 
 
-@frozen
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The case, and the base that goes with it."""
 
     case: Case
     base: Base
 
 
-@frozen(kw_only=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the table; an empty set or None means any."""
 
     decision: Decision

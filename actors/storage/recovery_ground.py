@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+import msgspec
 
 from actors.model.state import Limits
 from actors.storage.behind_files import BehindFiles
@@ -19,8 +19,7 @@ from actors.storage.settings import StorageSettings
 from actors.storage.snapshot_state import Loaded
 
 
-@frozen(kw_only=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """Where a recovery takes place and by which rules."""
 
     disk: Disk
@@ -35,8 +34,7 @@ class Ground:
     files: BehindFiles
 
 
-@frozen(kw_only=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that looking has found."""
 
     decision: Decision

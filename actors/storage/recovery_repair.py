@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+import msgspec
 
 from actors.model.facts import Fact
 from actors.model.keys import Command
@@ -42,8 +42,7 @@ _BACKUPS_ALL: Final = 1 << 30
 _TEMPORARY: Final = re.compile(r".*\.tmp-\d+-\d+")
 
 
-@frozen
-class Repaired:
+class Repaired(msgspec.Struct, frozen=True):
     """What the repair leaves."""
 
     journal: Journal

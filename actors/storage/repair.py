@@ -18,7 +18,8 @@ from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any, Final
 
-from attrs import Factory, define, frozen
+import msgspec
+from attrs import Factory, define
 
 from actors.model.stamps import stamp_of
 from actors.storage.contract import Recovered
@@ -44,8 +45,7 @@ _EVENT_LISTS_MAX: Final = 50
 Opening = Callable[[], AbstractContextManager[tuple[DiskStore, Recovered]]]
 
 
-@frozen
-class Repaired:
+class Repaired(msgspec.Struct, frozen=True):
     """What a repair did, and what it left."""
 
     first: Findings

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.files import DIRECTORY_MODE, FILE_MODE, Disk
 from actors.storage.findings import Finding
@@ -28,8 +28,7 @@ _NAMES_MAX: Final = 1 << 16
 _CHUNK_BYTES: Final = 1 << 20
 
 
-@frozen
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where the actions work, and where they put what leaves."""
 
     disk: Disk

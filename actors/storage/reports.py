@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from attrs import frozen
 
 from actors.storage.codec import excerpt
 from actors.storage.files import Disk
@@ -23,8 +22,7 @@ _PREFIX: Final = "report_"
 _SUFFIX: Final = ".json"
 
 
-@frozen
-class UnreadableReport:
+class UnreadableReport(msgspec.Struct, frozen=True):
     """A report's file that cannot be read as one; it stays where it is."""
 
     report_id: str

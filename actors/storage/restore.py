@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import field, frozen
+import msgspec
 
 from actors.model.errors import Conflict, Internal, NotFound
 from actors.model.facts import Fact
@@ -48,8 +48,7 @@ LINE_BYTES_MAX: Final = 8 << 20
 Opening = Callable[[], AbstractContextManager[tuple[DiskStore, Recovered]]]
 
 
-@frozen(kw_only=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Where to: one of these."""
 
     seq: int | None = None
@@ -58,8 +57,7 @@ class Moment:
     backup: Path | None = None
 
 
-@frozen
-class Restore:
+class Restore(msgspec.Struct, frozen=True):
     """One restore of a directory whose locks are held."""
 
     disk: Disk
@@ -71,7 +69,7 @@ class Restore:
     """Now, as an ISO stamp."""
     file_stamp: str
     """Now, as file names have it."""
-    work: Work = field(factory=Work)
+    work: Work = msgspec.field(default_factory=Work)
 
     def planned(self, moment: Moment) -> dict[str, Any]:
         """Say what would be done, and change nothing: as `run`, `done` False. Raises as `run`."""
@@ -169,8 +167,7 @@ class Restore:
         return Fact(op="event.recorded", id=event_id, rev=1, data=data)
 
 
-@frozen
-class _Files:
+class _Files(msgspec.Struct, frozen=True):
     """What the plan asks of files (`restore_plan.Sources`)."""
 
     disk: Disk

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-import attrs
+import msgspec
 
 from actors.model.stamps import posix_of
 from actors.storage.backups import oldest_needed_seq, prune_backups
@@ -111,7 +111,7 @@ class Retention:
         )
         kept = {_day(base): base for base in there}
         for day, backup in newest.items():
-            target = attrs.evolve(backup, path=folder / backup.path.name)
+            target = msgspec.structs.replace(backup, path=folder / backup.path.name)
             if not self._disk.exists(target.path):
                 self._disk.link(backup.path, target.path)
             older = kept.get(day)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import attrs
+import msgspec
 
 from actors.model.state import Tombstone
 from actors.storage.behind_files import BehindFiles
@@ -65,7 +65,7 @@ class Saving:
         """Put the cut in place as state.json. When nothing is new since the last one, that one is told."""
         if self._saved is not None and self._saved.seq == cut.seq:
             if self._saved.backup_problem is not None:
-                self._saved = attrs.evolve(self._saved, backup_problem=self._release_backups(settings))
+                self._saved = msgspec.structs.replace(self._saved, backup_problem=self._release_backups(settings))
             return self._saved
         begun_s = time.monotonic()
         kept, forgotten = self._sort_tombstones(cut)

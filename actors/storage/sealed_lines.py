@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.codec import Bad, seal, unseal
 
@@ -30,8 +30,7 @@ _KINDS: Final = {b"message": MESSAGE, b"entry": ENTRY, b"meta": META}
 _HEADER: Final = b'{"v":'
 
 
-@frozen
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line to be written: `number` is a message's index (from 1) or the rev of a change of metadata."""
 
     kind: str

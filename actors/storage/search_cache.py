@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field, frozen
+import msgspec
+from attrs import define, field
 
 from actors.model.search_words import said_apart
 from actors.storage.files import Disk
@@ -66,8 +67,7 @@ CREATE VIRTUAL TABLE said USING fts5 (text, tokenize = 'unicode61 remove_diacrit
 """
 
 
-@frozen
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """How far a session's file is in the cache, and how to tell whether the file still begins with that."""
 
     stamp: str

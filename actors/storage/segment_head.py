@@ -7,7 +7,6 @@ over, so that such a segment can be copied into the state directory as it is.
 from __future__ import annotations
 
 import msgspec
-from attrs import asdict, frozen
 
 from actors.storage.codec import Bad, seal, unseal
 from actors.storage.files import Disk
@@ -17,8 +16,7 @@ from actors.storage.layout import Layout, Segment
 _encode = msgspec.json.Encoder().encode
 
 
-@frozen(kw_only=True)
-class SegmentHead:
+class SegmentHead(msgspec.Struct, frozen=True, kw_only=True):
     """See the module's text."""
 
     epoch: int
@@ -32,7 +30,7 @@ class SegmentHead:
 
     def encoded(self) -> bytes:
         """Return the line, with its LF."""
-        return seal(_encode({"v": 1, **asdict(self)})) + b"\n"
+        return seal(_encode({"v": 1, **msgspec.structs.asdict(self)})) + b"\n"
 
 
 def read_head(disk: Disk, segment: Segment) -> SegmentHead | None:

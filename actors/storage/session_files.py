@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import frozen
+import msgspec
 from msgspec.json import encode
 
 from actors.storage.archive import Archive
@@ -27,16 +27,14 @@ SessionLine = Line
 """`SessionLine.message(index, data, rev)` or `SessionLine.meta(rev, data)`."""
 
 
-@frozen
-class MessagesPage:
+class MessagesPage(msgspec.Struct, frozen=True):
     """Messages in order, each a JSON value; `next` is the `after` of the next page, None at the end."""
 
     messages: list[bytes]
     next: int | None
 
 
-@frozen
-class SessionScan:
+class SessionScan(msgspec.Struct, frozen=True):
     """All there is to know of a session's file without its messages."""
 
     session_id: str
@@ -52,8 +50,7 @@ class SessionScan:
     torn: Torn | None
 
 
-@frozen
-class UnreadableSession:
+class UnreadableSession(msgspec.Struct, frozen=True):
     """A session file that cannot be opened: a link stands there, or the disk fails."""
 
     session_id: str

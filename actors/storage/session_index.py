@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from attrs import frozen
 
 from actors.storage.files import Disk
 from actors.storage.layout import Layout
@@ -31,8 +30,7 @@ LATE: Final = frozenset({_MISSING, _HIDES})
 """Problems of an index that was not written yet; any other is damage."""
 
 
-@frozen
-class IndexRead:
+class IndexRead(msgspec.Struct, frozen=True):
     """What the index says. `problem` is why it must be rebuilt, None when it is good."""
 
     rows: dict[str, bytes]

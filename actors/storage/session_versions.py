@@ -15,7 +15,6 @@ from typing import Final
 
 import msgspec
 import orjson
-from attrs import frozen
 
 from actors.model.errors import UNDECODABLE
 from actors.storage.archive import ROW, ROW_BYTES_MAX
@@ -33,8 +32,7 @@ class _Rev(msgspec.Struct):
     rev: int = 0
 
 
-@frozen
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """One version of a session's file."""
 
     path: Path

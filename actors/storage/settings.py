@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.backups import BACKUPS_KEPT
 from actors.storage.journal import PREALLOCATE_BYTES, SEGMENT_BYTES_MAX
@@ -15,8 +15,7 @@ DAY_S: Final = 86_400.0
 Durability = Literal["commit", "interval", "none"]
 
 
-@frozen(kw_only=True)
-class StorageSettings:
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The storage's part of the configuration; those marked live may change while it is open."""
 
     durability: Durability = "commit"

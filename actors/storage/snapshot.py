@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.backups import BackupFailed, prune_backups
 from actors.storage.codec import salt_of, seal
@@ -45,8 +45,7 @@ Measured on a busy machine, one command at a time during snapshots of 100 000 ta
 REPLACED_REASON: Final = "state.json that Perdure had not written, found where the next one belongs"
 
 
-@frozen
-class SnapshotHeader:
+class SnapshotHeader(msgspec.Struct, frozen=True):
     """The members before the sections. Objects are JSON bytes without crc."""
 
     seq: int
@@ -59,8 +58,7 @@ class SnapshotHeader:
     watermarks: bytes = b"{}"
 
 
-@frozen
-class SnapshotWritten:
+class SnapshotWritten(msgspec.Struct, frozen=True):
     """A snapshot in its place, durable."""
 
     path: Path

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.files import Disk
 
@@ -40,8 +40,7 @@ _HEAD: Final = re.compile(
 _HEAD_BYTES_MAX: Final = 512
 
 
-@frozen
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """The first members of a snapshot."""
 
     version: tuple[int, int]

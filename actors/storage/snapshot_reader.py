@@ -11,16 +11,16 @@ it is damaged: to refuse a start that was possible costs a look, to begin beside
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
-from attrs import frozen
 
+from actors.storage.checksum_beside import ChecksumBeside
 from actors.storage.codec import SEAL_BYTES, Bad, excerpt, salt_of, unseal
 from actors.storage.files import Disk, LinkRefused
 from actors.storage.journal_lines import SegmentReader
@@ -39,6 +39,8 @@ REJECTED_MAX: Final = 1000
 """How many rejected lines are listed; beyond that they are counted."""
 
 _CHUNK_BYTES: Final = 1 << 20
+_SEALED_END: Final = -SEAL_BYTES - 1
+"""Where a record ends in a line that another one follows."""
 _SALTS: Final = {name: salt_of(name) for name in SECTIONS}
 _HEADINGS: Final = {b'"%b":[' % name.encode(): name for name in SECTIONS}
 _SCALARS: Final = (b'"version":', b'"seq":', b'"epoch":', b'"last_saved":')
@@ -59,8 +61,7 @@ class Problem(StrEnum):
     NEWER = "written by a newer version"
 
 
-@frozen
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A line that is not believed."""
 
     line: int
@@ -68,8 +69,7 @@ class Rejected:
     excerpt: str
 
 
-@frozen
-class SnapshotImage:
+class SnapshotImage(msgspec.Struct, frozen=True):
     """What a snapshot file holds."""
 
     header: dict[str, Any]
@@ -139,17 +139,17 @@ def _read_whole(disk: Disk, descriptor: int, size: int) -> SnapshotImage | Probl
         return Problem.TRUNCATED
     digest = last_line[len(CHECKSUM_HEAD) : -len(CHECKSUM_TAIL)]
     taker = _Taker(head)
-    hasher = hashlib.sha256()
     offset = 0
-    while offset < size - CHECKSUM_BYTES:
-        chunk = disk.pread(descriptor, min(_CHUNK_BYTES, size - CHECKSUM_BYTES - offset), offset)
-        if not chunk:
-            return Problem.TRUNCATED
-        hasher.update(chunk)
-        taker.take(chunk)
-        offset += len(chunk)
-    if hasher.hexdigest().encode() != digest:
-        return Problem.CHECKSUM
+    with ChecksumBeside() as checksum:
+        while offset < size - CHECKSUM_BYTES:
+            chunk = disk.pread(descriptor, min(_CHUNK_BYTES, size - CHECKSUM_BYTES - offset), offset)
+            if not chunk:
+                return Problem.TRUNCATED
+            checksum.take(chunk)
+            taker.take(chunk)
+            offset += len(chunk)
+        if checksum.hexdigest().encode() != digest:
+            return Problem.CHECKSUM
     return taker.image()
 
 
@@ -167,10 +167,14 @@ class _Taker:
         lines = (self._held + chunk).split(b"\n")
         self._held = lines.pop()
         records = self._records
+        if records is not None and lines and len(min(lines, key=len)) > SEAL_BYTES:
+            # No line that ends a section: so all are records, and all but perhaps the last are followed by another.
+            records += [line[:_SEALED_END] + b"}" for line in lines[:-1]]
+            lines = lines[-1:]
         for line in lines:
             if records is not None and line[:1] == b"{":
                 # `…,"crc":"xxxxxxxx"}` or the same with a comma: the record is what stands before, closed again.
-                records.append(line[: -SEAL_BYTES - 1 if line[-1:] == b"," else -SEAL_BYTES] + b"}")
+                records.append(line[: _SEALED_END if line[-1:] == b"," else -SEAL_BYTES] + b"}")
             elif (name := _HEADINGS.get(line)) is not None:
                 records = self._sections[name]
             elif line != b"],":

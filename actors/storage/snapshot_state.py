@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from attrs import frozen
 
 from actors.model.keys import KeyRecord
 from actors.model.state import Limits, Tables, Tombstone
@@ -41,8 +40,7 @@ _decode_key = msgspec.json.Decoder(KeyRecord).decode
 _decode_tombstone = msgspec.json.Decoder(Tombstone).decode
 
 
-@frozen(kw_only=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot holds, as tables."""
 
     tables: Tables

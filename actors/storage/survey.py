@@ -22,7 +22,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
-from attrs import Factory, define, frozen
+import msgspec
+from attrs import Factory, define
 
 from actors.storage.codec import excerpt
 from actors.storage.sealed_lines import HEADER, META, Read, read_lines
@@ -38,8 +39,7 @@ OUT_OF_ORDER: Final = "repeats or precedes a line before it"
 FOREIGN: Final = "the file's name is not the id in its header: all of its lines are another's"
 
 
-@frozen
-class BadLine:
+class BadLine(msgspec.Struct, frozen=True):
     """A line that is passed over: where it is and what it begins with."""
 
     line: int
@@ -50,8 +50,7 @@ class BadLine:
     excerpt: str
 
 
-@frozen
-class Torn:
+class Torn(msgspec.Struct, frozen=True):
     """What stands behind the last good line."""
 
     offset: int

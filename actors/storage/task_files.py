@@ -33,7 +33,7 @@ from typing import Final
 
 import msgspec
 import orjson
-from attrs import define, frozen
+from attrs import define
 
 from actors.storage.codec import excerpt
 from actors.storage.files import Disk
@@ -52,16 +52,14 @@ _SLICE_FILES: Final = 64
 _TEMPORARY: Final = re.compile(r".*\.json\.tmp-\d+-\d+")
 
 
-@frozen
-class Edited:
+class Edited(msgspec.Struct, frozen=True):
     """A file that somebody had changed, and where his copy is now."""
 
     task_id: str
     quarantined: Path
 
 
-@frozen
-class BatchWritten:
+class BatchWritten(msgspec.Struct, frozen=True):
     """What a batch did; all of it is durable."""
 
     written: int
@@ -69,8 +67,7 @@ class BatchWritten:
     edited: tuple[Edited, ...]
 
 
-@frozen
-class RejectedFile:
+class RejectedFile(msgspec.Struct, frozen=True):
     """A task file that cannot be read as a task; it stays where it is."""
 
     path: Path
@@ -78,8 +75,7 @@ class RejectedFile:
     excerpt: str
 
 
-@frozen
-class TaskFilesRead:
+class TaskFilesRead(msgspec.Struct, frozen=True):
     """Every task file: compact rows by id, and those that are none."""
 
     rows: dict[str, bytes]

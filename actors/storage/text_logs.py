@@ -11,7 +11,7 @@ import codecs
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from actors.storage.layout import Layout
 from actors.storage.line_files import LineFiles, Page
@@ -23,8 +23,7 @@ CHARACTER_BYTES_MAX: Final = 4
 """The longest character in UTF-8; a read of fewer bytes might make no progress."""
 
 
-@frozen
-class Grown:
+class Grown(msgspec.Struct, frozen=True):
     """A text log after a write: `gap_bytes` (NULs, normally 0) lie between its former end and what was written."""
 
     size_bytes: int

@@ -10,7 +10,6 @@ import re
 from typing import Any, Final
 
 import msgspec
-from attrs import frozen
 
 from actors.model.errors import UNDECODABLE, PerdureError
 from actors.model.run import LIVE
@@ -46,8 +45,7 @@ class _Spilled(msgspec.Struct):
     bytes: int = 0
 
 
-@frozen
-class FilesRead:
+class FilesRead(msgspec.Struct, frozen=True):
     """Everything that the files say, read in one go."""
 
     layout: Layout

@@ -69,7 +69,7 @@ def _for_the_duration(invocation: Invocation) -> Iterator[None]:
 
 
 def _command(invocation: Invocation) -> list[str]:
-    from supervisor.root.options import perdure_argv
+    from supervisor.root.programs import perdure_argv
 
     options = ["--state-path", str(invocation.state_path)]
     if invocation.config_option is not None:

@@ -31,23 +31,28 @@ def up(invocation: Invocation, stdio: bool, ready_fd: int | None, ignore_fallbac
     It stops in order at Ctrl-C, SIGTERM or `perdure down`; at a second Ctrl-C at once. SIGHUP reads the configuration
     again. Ends with 5 when another one runs there already, 7 when the directory is somebody else's.
     """
-    config = invocation.config()
+    from supervisor.root.ahead import sent_ahead
 
-    from supervisor.root import run_root
-    from supervisor.root.options import RootOptions
+    with sent_ahead() as ahead:  # first of all: whatever is done before it, the first answer waits for
+        config = invocation.config()
 
-    with _announced(config.state.path, wanted=ready_fd is None and not stdio and sys.stderr.isatty()) as announcing_fd:
-        return run_root(
-            RootOptions(
-                config=config,
-                state_path=config.state.path,
-                load_config=invocation.config,
-                stdio=stdio,
-                standby=config.supervisor.standby,
-                ignore_fallback=ignore_fallback,
-                ready_fd=announcing_fd if ready_fd is None else ready_fd,
+        from supervisor.root import run_root
+        from supervisor.root.options import RootOptions
+
+        is_told = ready_fd is None and not stdio and sys.stderr.isatty()
+        with _announced(config.state.path, wanted=is_told) as announcing_fd:
+            return run_root(
+                RootOptions(
+                    config=config,
+                    state_path=config.state.path,
+                    load_config=invocation.config,
+                    stdio=stdio,
+                    standby=config.supervisor.standby,
+                    ignore_fallback=ignore_fallback,
+                    ready_fd=announcing_fd if ready_fd is None else ready_fd,
+                    ahead=ahead,
+                )
             )
-        )
 
 
 def announcement(state_path: Path, socket: str) -> str:

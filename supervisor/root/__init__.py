@@ -3,7 +3,8 @@ The supervisor process: the one process that may never die, so it knows as littl
 
 Theory of operation. `run_root` (root.py) makes the state directory safe to use (`directory`), takes the lock (`lock`),
 binds the socket (`listener`) and then holds both for its whole life, while the runtime, a child process under the same
-`supervisor.tree` that runs the actors, may die and come back (`runtime_child`). The two talk over a socketpair
+`supervisor.tree` that runs the actors, may die and come back (`runtime_child`); `perdure up` sends the first one ahead
+while it still imports what the root needs itself (`ahead`). The two talk over a socketpair
 (`control`): orders go down, beats and news come up; the socketpair's end of file, or the kernel's parent-death signal,
 ends a runtime whose root is gone (`runtime_side`). `watchdog` judges silence; `notify` tells the service manager;
 `relay` serves one client on stdin/stdout.

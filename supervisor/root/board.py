@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
 
-from attrs import evolve, frozen
+import msgspec
 
 from supervisor.logs import get_logger
 from supervisor.root.control import Root
@@ -42,8 +42,7 @@ class Phase(StrEnum):
     STOPPED = "stopped"
 
 
-@frozen(kw_only=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to see."""
 
     phase: Phase = Phase.STARTING
@@ -72,7 +71,7 @@ class Board:
         """Change what is shown; a change of the phase begins its `since`."""
         if changes.get("phase", self.shown.phase) is not self.shown.phase:
             changes["since"] = now_text()
-        shown = evolve(self.shown, **changes)
+        shown = msgspec.structs.replace(self.shown, **changes)
         if shown == self.shown:
             return
         if shown.restarts > self.shown.restarts:

@@ -237,6 +237,12 @@ class RootDesk:
             standby_pid=standbys[0] if standbys else None,
         )
 
+    def _runtime_pids(self) -> list[int]:
+        """The pids of all runtimes, also of one that was sent ahead and has no life yet."""
+        ahead = self._options.ahead
+        sent = [ahead.process.pid] if ahead is not None and ahead.process.returncode is None else []
+        return [*sent, *(life.pid for life in self._lives if life.pid is not None)]
+
     def _tell_runtime(self, facts: Root) -> None:
         if self._runtime is not None:
             self._runtime.post(facts)
@@ -251,14 +257,15 @@ class RootDesk:
             take_line=self._held.take_line,
         )
         office = trio.Lock()
+        wanted_lives = (("runtime", False, self._options.ahead), ("standby", True, None))
         children = tuple(
             ChildSpec(
                 name=name,
-                run=RuntimeChild(self, launch, office, self._served, stands_by=stands_by).run,
+                run=RuntimeChild(self, launch, office, self._served, stands_by=stands_by, ahead=ahead).run,
                 stop_grace_s=wanted.stop_grace_s + BURIAL_S,
                 start_within_s=math.inf,  # recovery takes as long as it takes, while it beats
             )
-            for name, stands_by in (("runtime", False), ("standby", True))[: 2 if self._options.standby else 1]
+            for name, stands_by, ahead in wanted_lives[: 2 if self._options.standby else 1]
         )
         intensity = Intensity(wanted.process_restarts_max, wanted.process_within_s)
         backoff = Backoff(
@@ -277,7 +284,7 @@ class RootDesk:
                 cgroups=self._config.runs.cgroups,
                 heartbeat_s=wanted.heartbeat_s,
                 hung_after_s=wanted.hung_after_s,
-                spared_pids=lambda: [life.pid for life in self._lives if life.pid is not None],
+                spared_pids=self._runtime_pids,
                 show_pid=lambda pid: self._board.show(host_pid=pid),
             )
             hosting = (host_spec(host, self._doors, intensity, backoff, wanted.slow_retry_s),)

@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+import msgspec
 
 from supervisor.root.errors import NotAStateDirectory
 
@@ -33,8 +33,7 @@ _STATE_BYTES_MAX: Final = 256 << 20
 """A state.json that names no version is read whole to be recognised; no version 1 state was ever this big."""
 
 
-@frozen(kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to the directory."""
 
     made: bool

@@ -67,7 +67,7 @@ def take_hold(options: RootOptions, stack: contextlib.ExitStack) -> Holdings:
         _log.warning("the state directory was open to others; repaired", was=f"{prepared.repaired_mode:o}")
     notifier = Notifier.taken_from(environment)
     stack.callback(notifier.close)
-    listening = listen(state_path, environment)
+    listening = listen(state_path, environment, None if options.ahead is None else options.ahead.unbound)
     stack.callback(listening.close)
     return Holdings(
         state_path=state_path,

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import trio
-from attrs import frozen
 
 from supervisor.agents.control import TO_ROOT, Alive, Door, DoorClosed, Here, Serve
 from supervisor.agents.frames import Frames, ProtocolBroken, encode
@@ -35,8 +35,7 @@ _CHUNK_BYTES: Final = 65536
 _log: Final = get_logger("supervision:host")
 
 
-@frozen(kw_only=True)
-class HostLaunch:
+class HostLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """How hosts are spawned and watched; the same for every life."""
 
     argv: tuple[str, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import frozen
+import msgspec
 
 from supervisor.root.control import Hello, Ready, Refused, Stop
 from supervisor.root.errors import ExitCode
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from supervisor.root.runtime_life import RuntimeLife
 
 
-@frozen(kw_only=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How runtimes are spawned and watched; the same for every life."""
 
     argv: tuple[str, ...]

@@ -24,6 +24,7 @@ from typing import Final
 from attrs import define
 
 from supervisor.root.errors import BadActivation, NotAStateDirectory
+from supervisor.root.notify import ACTIVATION_VARIABLES
 
 SOCKET_NAME: Final = "perdure.sock"
 POINTER_NAME: Final = "perdure.sock.path"
@@ -60,9 +61,9 @@ class Listener:
                 Path(self.address).parent.rmdir()
 
 
-def listen(state_path: Path, environment: MutableMapping[str, str]) -> Listener:
+def listen(state_path: Path, environment: MutableMapping[str, str], unbound: socket.socket | None = None) -> Listener:
     """
-    Give the socket to serve on: the service manager's when there is one, otherwise a new one.
+    Give the socket to serve on: the service manager's when there is one, otherwise `unbound` or a new one, bound.
 
     Takes LISTEN_* out of `environment`, for they are meant for this process only. Raises `NotAStateDirectory` when
     something else is in the socket's place, `BadActivation` when what was passed in cannot be listened on.
@@ -75,16 +76,16 @@ def listen(state_path: Path, environment: MutableMapping[str, str]) -> Listener:
     _remove_stale(path)
     if _fits(path):
         _remove_pointer(pointer)
-        return _bind(path, pointer=None)
+        return _bind(path, unbound, pointer=None)
     path = _elsewhere(state_path, environment) / SOCKET_NAME
     _remove_stale(path)
-    listener = _bind(path, pointer=pointer)
+    listener = _bind(path, unbound, pointer=pointer)
     _write_pointer(pointer, listener.address)
     return listener
 
 
-def _bind(path: Path, pointer: Path | None) -> Listener:
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _bind(path: Path, unbound: socket.socket | None, pointer: Path | None) -> Listener:
+    listening = unbound or socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o177)  # bind makes the file with 0777 less the umask: it is 0600 from its first moment
     try:
         listening.bind(os.fspath(path))
@@ -167,9 +168,7 @@ def _write_pointer(pointer: Path, address: str) -> None:
 
 def _passed_in(environment: MutableMapping[str, str]) -> socket.socket | None:
     """The socket that the service manager passed to this very process, None when it passed none."""
-    pid = environment.pop("LISTEN_PID", "")
-    count = environment.pop("LISTEN_FDS", "")
-    environment.pop("LISTEN_FDNAMES", None)
+    pid, count, _names = (environment.pop(name, "") for name in ACTIVATION_VARIABLES)
     if not count or pid != str(os.getpid()):
         return None
     if count != "1":

@@ -13,6 +13,10 @@ from typing import Final
 
 ADDRESS_VARIABLE: Final = "NOTIFY_SOCKET"
 _WATCHDOG_VARIABLES: Final = ("WATCHDOG_USEC", "WATCHDOG_PID")
+NOTIFY_VARIABLES: Final = (ADDRESS_VARIABLE, *_WATCHDOG_VARIABLES)
+"""What the manager means for this process and not for its children."""
+ACTIVATION_VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""The same, where it passes the socket to listen on (`listener`)."""
 
 
 class Notifier:

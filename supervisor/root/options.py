@@ -1,28 +1,15 @@
 """What the command line gives to the root, as one frozen value."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from attrs import Factory, frozen
 
-import supervisor
 from supervisor.config import Config
-
-RUNTIME_MODULE: Final = "supervisor.boot"
-HOST_MODULE: Final = "supervisor.agents.host"
-
-_RUN_MODULE: Final = (
-    "import runpy, sys; place, module = sys.argv[1:3]; del sys.argv[1:3]; "
-    "place in sys.path or sys.path.insert(0, place); runpy.run_module(module, run_name='__main__', alter_sys=True)"
-)
-"""
-`python -m` would put the working directory first on the import path, and whoever runs agents has a working directory
-full of names like `json.py` or `supervisor`. So `-P` is given, and the place that this very package was imported from.
-"""
+from supervisor.root.ahead import Ahead
+from supervisor.root.programs import host_argv, runtime_argv
 
 
 class Echo(StrEnum):
@@ -33,26 +20,6 @@ class Echo(StrEnum):
     JSON = "json"
     """The log's lines as they are."""
     NONE = "none"
-
-
-def perdure_argv() -> tuple[str, ...]:
-    """The command that runs this very installation's command line; a command's name and options are added to it."""
-    return _argv("supervisor")
-
-
-def runtime_argv() -> tuple[str, ...]:
-    """The command that runs the runtime; `--control-fd N` is added to it."""
-    return _argv(RUNTIME_MODULE)
-
-
-def host_argv() -> tuple[str, ...]:
-    """The command that runs the agent host; `--control-fd N` is added to it."""
-    return _argv(HOST_MODULE)
-
-
-def _argv(module: str) -> tuple[str, ...]:
-    place = str(Path(supervisor.__file__).parent.parent)
-    return (sys.executable, "-P", "-c", _RUN_MODULE, place, module)
 
 
 @frozen(kw_only=True)
@@ -78,3 +45,5 @@ class RootOptions:
     host_argv: tuple[str, ...] | None = Factory(host_argv)
     """The agent host's command; None: no agents are run."""
     environment: Mapping[str, str] = Factory(lambda: dict(os.environ))
+    ahead: Ahead | None = None
+    """A runtime that was spawned before the root; the first one, where it is given."""

@@ -23,12 +23,12 @@ _CHUNKS_MAX: Final = 16
 class Output:
     """One process's output pipe. `writer_fd` is the process's end."""
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        """`take` gets each line without its line feed."""
+    def __init__(self, take: Callable[[bytes], None], pipe: tuple[int, int] | None = None) -> None:
+        """`take` gets each line without its line feed; a `pipe` (reader, writer) is taken over, None: a new one."""
         self.last_line = b""
         """The latest line that was not empty."""
         self._take = take
-        self._reader_fd, self.writer_fd = os.pipe()
+        self._reader_fd, self.writer_fd = pipe or os.pipe()
         os.set_blocking(self._reader_fd, False)
         self._half = b""
         self._dumping = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
+import msgspec
 
 from supervisor.config import Config, ConfigError, apply_live, live_changes, to_wire
 from supervisor.logs import get_logger
@@ -12,8 +12,7 @@ from supervisor.root.control import Reload, ReloadRefused
 _log: Final = get_logger("supervision:reload")
 
 
-@frozen(kw_only=True)
-class Reread:
+class Reread(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome: the configuration that holds now, and the order that tells the runtime."""
 
     config: Config

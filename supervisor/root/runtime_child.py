@@ -15,6 +15,7 @@ from typing import Final
 import trio
 
 from supervisor.logs import get_logger
+from supervisor.root.ahead import Ahead
 from supervisor.root.control import Refused
 from supervisor.root.errors import NOT_RETRIED, ExitCode
 from supervisor.root.launch import Desk, Launch
@@ -38,13 +39,27 @@ class RuntimeDied(Exception):
 class RuntimeChild:
     """The run function of one child; `office` is shared by all of them."""
 
-    def __init__(self, desk: Desk, launch: Launch, office: trio.Lock, served: trio.Event, *, stands_by: bool) -> None:
-        """`served` is set when a runtime served for the first time: a standby must not slow that down."""
+    def __init__(
+        self,
+        desk: Desk,
+        launch: Launch,
+        office: trio.Lock,
+        served: trio.Event,
+        *,
+        stands_by: bool,
+        ahead: Ahead | None = None,
+    ) -> None:
+        """
+        `served` is set when a runtime served for the first time: a standby must not slow that down.
+
+        `ahead` is the process of the first life, where it was spawned before the root.
+        """
         self._desk = desk
         self._launch = launch
         self._office = office
         self._served = served
         self._stands_by = stands_by
+        self._ahead = ahead
 
     async def run(self, context: ChildContext) -> None:
         """Live one life. Returns when told to end; raises `RuntimeDied`, or OSError when it cannot be spawned."""
@@ -52,10 +67,11 @@ class RuntimeChild:
             context.ready()
             if self._stands_by and not await self._first_served(context):
                 return
-        life = RuntimeLife(self._desk, self._launch, self._office)
+        ahead, self._ahead = self._ahead, None
+        life = RuntimeLife(self._desk, self._launch, self._office, ahead)
         died: ProcessDied | None = None
         try:
-            await run_process(context, life.spec(), life.attend)
+            await run_process(context, life.spec(), life.attend, spawned=None if ahead is None else ahead.process)
         except ProcessDied as error:
             died = error
         finally:

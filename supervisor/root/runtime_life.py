@@ -23,6 +23,7 @@ from typing import Final
 import trio
 
 from supervisor.logs import get_logger
+from supervisor.root.ahead import Ahead
 from supervisor.root.control import (
     Beat,
     ControlBroken,
@@ -36,6 +37,7 @@ from supervisor.root.control import (
     Shutdown,
     Status,
 )
+from supervisor.root.ends import Ends
 from supervisor.root.launch import Desk, Launch
 from supervisor.root.output import Output
 from supervisor.root.watchdog import Pulse, until_hung
@@ -52,37 +54,32 @@ _log: Final = get_logger("supervision:runtime")
 class RuntimeLife:
     """One process and the conversation with it. Made before the spawn, closed after the burial."""
 
-    def __init__(self, desk: Desk, launch: Launch, office: trio.Lock) -> None:
+    def __init__(self, desk: Desk, launch: Launch, office: trio.Lock, ahead: Ahead | None = None) -> None:
+        """`ahead` is a process that was spawned already, with its ends; None: one is to be spawned as `spec` says."""
+        ends = Ends() if ahead is None else ahead.taken()
         self.pid: int | None = None
         self.is_runtime = False
         """Whether it took the office; before that it is the standby."""
         self.pulse: Pulse | None = None
         self.refusal: Refused | None = None
-        self.output = Output(launch.take_line)
+        self.output = Output(launch.take_line, (ends.output_fd, ends.their_output_fd))
         self._desk = desk
         self._office = office
         self._launch = launch
         self._process: subprocess.Popen[bytes] | None = None
-        self._doors_fd = -1
+        self._ends = ends
+        self._doors_fd = ends.their_doors.fileno()
         self._why: str | None = None
         self._gave_up: str | None = None
-        try:
-            mine, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._doors, self._their_doors = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        except BaseException:
-            self.output.close()
-            raise
-        self._doors.settimeout(0)
-        self._channel = ControlChannel(mine)
+        ends.doors.settimeout(0)
+        self._channel = ControlChannel(ends.control)
 
     def spec(self) -> ProcessSpec:
         """What to spawn. It is not asked to stop by a signal but by an order, which it must be running to read."""
-        control_fd = self._theirs.fileno()
-        self._doors_fd = self._their_doors.fileno()
         return ProcessSpec(
-            argv=(*self._launch.argv, "--control-fd", str(control_fd)),
+            argv=(*self._launch.argv, *self._ends.options),
             env=self._launch.environment,
-            pass_fds=(control_fd, self._doors_fd, self._launch.listen_fd),
+            pass_fds=(*self._ends.pass_fds, self._launch.listen_fd),
             stdout=self.output.writer_fd,
             stderr=self.output.writer_fd,
             own_session=False,
@@ -96,7 +93,7 @@ class RuntimeLife:
     def give_door(self, door: socket.socket) -> bool:
         """Give it its end of a connection with the agent host; False when it leaves so many that it must be hung."""
         try:
-            socket.send_fds(self._doors, [b"d"], [door.fileno()])
+            socket.send_fds(self._ends.doors, [b"d"], [door.fileno()])
         except OSError:
             return False
         return True
@@ -105,8 +102,7 @@ class RuntimeLife:
         """Carry the conversation until cancelled, which happens when the process is gone."""
         self._process = process
         self.pid = process.pid
-        self._theirs.close()
-        self._their_doors.close()
+        self._ends.close_theirs()
         self.output.close_writer()
         self._desk.spawned(self)
         async with trio.open_nursery() as nursery:
@@ -127,13 +123,12 @@ class RuntimeLife:
 
     def close(self) -> None:
         """Hear its last words, then close everything; the process is gone."""
-        self._theirs.close()
+        self._ends.close_theirs()
         with contextlib.suppress(ControlBroken):
             for news in self._channel.last_news():
                 self._note(news)
         self._channel.close()
-        self._doors.close()
-        self._their_doors.close()
+        self._ends.doors.close()
         self.output.close()
         if self.pid is not None:
             self._desk.gone(self)

@@ -16,14 +16,13 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import trio
-from attrs import frozen
 
 _CHUNK_BYTES: Final = 256 * 1024
 
 
-@frozen
-class Stdio:
+class Stdio(msgspec.Struct, frozen=True):
     """The two descriptors, both ours and close-on-exec."""
 
     reader_fd: int

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import attrs
+import msgspec
 
 from actors.autosave import Watch
 from actors.domain import Place
@@ -55,8 +55,7 @@ WRITER_LETTERS_MAX: Final = 32_768
 _log = get_logger("supervision:actors")
 
 
-@attrs.frozen(kw_only=True)
-class Birth:
+class Birth(msgspec.Struct, frozen=True, kw_only=True):
     """What the root tells a runtime at its start."""
 
     config: Config
@@ -240,7 +239,7 @@ class Assembly:
         return DiskStore(
             disk=self._disk,
             layout=Layout(self._birth.state_path),
-            settings=attrs.evolve(self.storage_settings, ignore_fallback=self._birth.ignore_fallback),
+            settings=msgspec.structs.replace(self.storage_settings, ignore_fallback=self._birth.ignore_fallback),
             limits=limits,
             stamp=self.desk.clock.stamp,
             version=self._birth.version,

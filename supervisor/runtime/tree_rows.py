@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import msgspec
 
 from actors.kernel.mailbox import Mailbox
 from supervisor.tree.report import CrashReport
@@ -31,7 +32,7 @@ def _row(view: ChildView, mailbox: Mailbox | None) -> dict[str, Any]:
     if mailbox is not None:
         row["mailbox_depth"] = mailbox.depth
         row["mailbox_depth_max"] = mailbox.depth_max_seen
-        row["dead_letters"] = [attrs.asdict(letter) for letter in mailbox.dead_letters]
+        row["dead_letters"] = [msgspec.structs.asdict(letter) for letter in mailbox.dead_letters]
     return row
 
 

@@ -87,14 +87,20 @@ def process_child(
     return run
 
 
-async def run_process(context: ChildContext, spec: ProcessSpec, until_ready: UntilReady = ready_at_once) -> None:
+async def run_process(
+    context: ChildContext,
+    spec: ProcessSpec,
+    until_ready: UntilReady = ready_at_once,
+    *,
+    spawned: subprocess.Popen[bytes] | None = None,
+) -> None:
     """
-    Spawn a process and live as long as it does.
+    Spawn a process, unless it was `spawned` already as `spec` says, and live as long as it does.
 
     Returns when it exits with 0 or, after it was asked to stop, by the stop signal. Raises `ProcessDied` for any other
     end, `OSError` when it cannot be spawned, `ProcessUnkillable`, and whatever `until_ready` raises.
     """
-    process = _spawn(spec)
+    process = spawned or _spawn(spec)
     try:
         with _watch(process) as gone:
             try:

@@ -118,7 +118,7 @@ def _services(bench: Bench) -> None:
         bench.do(judged(name="codex", run_id=life, **more))
     bench.do(serve.ServiceStart(name="codex"))
     bench.do(serve.ServiceStop(name="codex"))
-    bench.rules = attrs.evolve(RULES, runs=attrs.evolve(SERVED, services={}))
+    bench.rules = msgspec.structs.replace(RULES, runs=attrs.evolve(SERVED, services={}))
     own(bench, services.configured)
 
 

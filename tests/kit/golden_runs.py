@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import attrs
+import msgspec
 
 from actors.decisions.decision import Rules
 from actors.decisions.runs_ends import Ending, ended
@@ -66,7 +66,7 @@ def lives() -> Bench:
     own(bench, dropped, run_id=overtaken["id"])
     bench.do(record.RunPut(run=record.WholeRun(id="foreign", status="exited", exit_code=0)))
     bench.do(record.RunPut(run=record.WholeRun(id="aged", status="exited", ended_at=later(START, -31 * 86_400.0))))
-    bench.commit(*overdue(bench.draft(), attrs.evolve(bench.at, rules=AGED), None).decision.facts)
+    bench.commit(*overdue(bench.draft(), msgspec.structs.replace(bench.at, rules=AGED), None).decision.facts)
     return bench
 
 

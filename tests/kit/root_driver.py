@@ -3,7 +3,7 @@ Runs one root with the fake runtime, as `perdure up` would run it with the real 
 
 Argument: JSON with `state_path`, `settings` (dotted configuration keys), and optionally `config_file`, `stdio`,
 `ready_fd`, `standby`, `echo`, `activated` (set LISTEN_PID), `runtime` (a program), `host` (have an agent host),
-`host_command` (another one).
+`host_command` (another one), `ahead` (send the first runtime ahead, and write its pid into this file).
 """
 
 import json
@@ -14,7 +14,9 @@ from pathlib import Path
 
 from supervisor.config import load
 from supervisor.root import run_root
-from supervisor.root.options import Echo, RootOptions, host_argv
+from supervisor.root.ahead import Ahead
+from supervisor.root.options import Echo, RootOptions
+from supervisor.root.programs import host_argv
 
 FAKE_RUNTIME = Path(__file__).with_name("fake_runtime.py")
 
@@ -27,6 +29,10 @@ def main() -> int:
     reading = partial(
         load, given.get("config_file"), options=given["settings"], environ={}, cwd=Path(given["state_path"]).parent
     )
+    command = (given["runtime"],) if "runtime" in given else (sys.executable, str(FAKE_RUNTIME))
+    ahead = Ahead(command, dict(os.environ)) if "ahead" in given else None
+    if ahead is not None:
+        Path(given["ahead"]).write_text(str(ahead.process.pid))
     options = RootOptions(
         config=reading(),
         state_path=Path(given["state_path"]),
@@ -40,9 +46,14 @@ def main() -> int:
         else host_argv()
         if given.get("host")
         else None,
-        argv=(given["runtime"],) if "runtime" in given else (sys.executable, str(FAKE_RUNTIME)),
+        argv=command,
+        ahead=ahead,
     )
-    return run_root(options)
+    try:
+        return run_root(options)
+    finally:
+        if ahead is not None:
+            ahead.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import attrs
+import msgspec
 import pytest
 
 from supervisor.log_file import LINE_BYTES_MAX, LogFile, LogRefused, Rotation, open_log, relayed
@@ -68,7 +68,7 @@ def test_full_logs_move_up_and_the_oldest_leaves(log: LogFile, path: Path) -> No
 def test_a_rotation_that_is_changed_while_running_holds_at_once(log: LogFile, path: Path) -> None:
     for number in range(5):
         log.write(b"%d" % number + b"x" * 60)
-    log.rotation = attrs.evolve(log.rotation, rotated_kept=0)
+    log.rotation = msgspec.structs.replace(log.rotation, rotated_kept=0)
     log.write(b"5" + b"x" * 60)
     assert [entry.name for entry in path.parent.iterdir()] == ["perdure.log"]
 

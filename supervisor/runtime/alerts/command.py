@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import attrs
+import msgspec
 import trio
 
 from supervisor.masking import looks_secret
@@ -35,8 +35,7 @@ REAP_WITHIN_S: Final = 2.0
 Environment = Mapping[str, str]
 
 
-@attrs.frozen(kw_only=True)
-class CommandSettings:
+class CommandSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is run, and for how long."""
 
     argv: Sequence[str]

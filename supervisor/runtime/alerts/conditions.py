@@ -17,7 +17,7 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from actors.ledger import Ledger, Problem
 from actors.model.room import Room
@@ -30,8 +30,7 @@ UNKNOWN: Final = ""
 FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
-@attrs.frozen(kw_only=True)
-class Signs:
+class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a condition may look at, at one moment."""
 
     disk_low_bytes: int
@@ -47,7 +46,7 @@ class Signs:
     save_problem: Problem | None = None
     backup_problem: Problem | None = None
     files_problem: Problem | None = None
-    recovery: Mapping[str, Any] = attrs.field(factory=dict)
+    recovery: Mapping[str, Any] = msgspec.field(default_factory=dict)
     restarts: int = 0
     """Restarts of actors and runtimes within `restarts_within_s`."""
     files_backlog: int = 0
@@ -82,8 +81,7 @@ def signs_of(ledger: Ledger, config: Config, *, restarts: int, event_lag: int) -
     )
 
 
-@attrs.frozen(kw_only=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
     name: str

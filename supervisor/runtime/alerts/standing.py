@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
+import msgspec
 
 from supervisor.runtime.alerts.conditions import CONDITIONS, UNKNOWN, Condition, Signs
 
 
-@attrs.frozen(kw_only=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """What is told: `raised`, and later `cleared`, with the text of when it was raised last."""
 
     name: str
@@ -38,7 +38,8 @@ class Alert:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the event, the command and `health` show it."""
-        return {"alert": self.name, **attrs.asdict(self, filter=lambda field, _value: field.name != "name")}
+        members = msgspec.structs.asdict(self)
+        return {"alert": members.pop("name"), **members}
 
 
 @attrs.define
@@ -91,7 +92,7 @@ class Standing:
         if (message is not None) == (watched.stands is not None):
             watched.changing_since_s = None
             if message is not None and watched.stands is not None:
-                watched.stands = attrs.evolve(watched.stands, message=message)
+                watched.stands = msgspec.structs.replace(watched.stands, message=message)
             return None
         if watched.changing_since_s is None:
             watched.changing_since_s = now_s
@@ -114,4 +115,4 @@ class Standing:
 
     def _clear(self, watched: _Watched) -> Alert | None:
         stood, watched.stands = watched.stands, None
-        return None if stood is None else attrs.evolve(stood, state="cleared", level="info")
+        return None if stood is None else msgspec.structs.replace(stood, state="cleared", level="info")

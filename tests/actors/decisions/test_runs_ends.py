@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,7 +121,7 @@ def test_a_file_gives_the_result_that_the_stream_did_not(said: Reported | None, 
     own(bench, order, run_id=run["id"])
     if said is not None:
         own(bench, reported, run_id=run["id"], said=said)
-    own(bench, ended, run_id=run["id"], ending=attrs.evolve(exited(0), result={"text": "of the file"}))
+    own(bench, ended, run_id=run["id"], ending=msgspec.structs.replace(exited(0), result={"text": "of the file"}))
     assert row(bench, "runs", run["id"])["result"] == expected
     assert row(bench, "tasks", run["task_id"])["result"] == expected
 
@@ -129,7 +130,7 @@ def test_a_result_in_a_file_does_not_excuse_a_failure() -> None:
     bench = Bench()
     run = bench.do(ask.RunExec(argv=("true",)))
     own(bench, order, run_id=run["id"])
-    own(bench, ended, run_id=run["id"], ending=attrs.evolve(exited(None, 15), result={"text": "half"}))
+    own(bench, ended, run_id=run["id"], ending=msgspec.structs.replace(exited(None, 15), result={"text": "half"}))
     assert row(bench, "runs", run["id"])["result"] == {"text": "half"}
     assert row(bench, "tasks", run["task_id"])["status"] == "failed"
 
@@ -190,7 +191,7 @@ def test_the_last_attempt_is_not_lost_to_a_conversation_that_could_not_be_resume
 
 
 def test_an_agent_that_never_began_has_no_conversation_to_resume() -> None:
-    talker = attrs.evolve(TALKER, retry=Retry(failed_to_start=True))
+    talker = msgspec.structs.replace(TALKER, retry=Retry(failed_to_start=True))
     bench = Bench(rules=Rules(runs=RunRules(tools={"TALKER": talker})))
     assert [resumed for resumed, _attempt, _status in talked(bench, REFUSED)] == [False, False]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from actors.decisions.decision import Decision, Rules
@@ -144,7 +144,7 @@ def test_what_the_supervisor_made_of_an_end_is_written_down_once(
     living(made)
     assert made.decide(judgement).facts == ()  # it lives
     end(made, exit_code=3)
-    assert made.decide(attrs.evolve(judgement, run_id="another")).facts == ()
+    assert made.decide(msgspec.structs.replace(judgement, run_id="another")).facts == ()
     made.do(judgement)
     assert ops(made) == [op]
     assert (service(made)["status"], service(made)["wanted"]) == (status, wanted)
@@ -241,7 +241,7 @@ def test_under_the_same_perdure_only_the_configured_part_is_refreshed() -> None:
     living(made)
     reconfigure(made, CODEX)
     assert service(made)["rev"] == 3
-    reconfigure(made, attrs.evolve(CODEX, args=("serve",), endpoint="ws://here"))
+    reconfigure(made, msgspec.structs.replace(CODEX, args=("serve",), endpoint="ws://here"))
     row = service(made)
     assert (row["args"], row["endpoint"], row["status"], row["run_id"], row["rev"]) == (
         ["serve"],
@@ -268,7 +268,7 @@ def test_a_perdure_that_comes_up_wants_every_service_and_leaves_old_lives_behind
 
 def test_a_service_that_is_configured_no_more_leaves_and_can_come_back() -> None:
     made = bench()
-    reconfigure(made, attrs.evolve(CODEX, name="other"), up_at="up 2")
+    reconfigure(made, msgspec.structs.replace(CODEX, name="other"), up_at="up 2")
     assert made.row("services", "codex") is None
     with pytest.raises(NotFound) as unknown:
         made.do(ask.ServiceStart(name="codex"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from actors.storage.fallback_case import Compared, Outcome, decide
@@ -32,4 +32,4 @@ BEYOND = Compared(lines=3, same=0, differ=False, fits=True, last_seq=13, epoch=5
     ids=repr,
 )
 def test_the_table(changes: dict[str, Any], outcome: Outcome) -> None:
-    assert decide(attrs.evolve(BEYOND, **changes)) is outcome
+    assert decide(msgspec.structs.replace(BEYOND, **changes)) is outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
+import msgspec
 
 from actors.messages.tasks import TaskCreate
 from supervisor.config.schema import Config
@@ -98,7 +98,7 @@ async def test_what_is_live_holds_at_once(tmp_path: Path) -> None:
         store = running.assembly.desk.store
         assert store is not None
         assert running.assembly.storage_settings.backups_kept == 2
-        assert attrs.asdict(running.assembly.places["tasks"].rules)["logs_kept"] == 4
+        assert msgspec.structs.asdict(running.assembly.places["tasks"].rules)["logs_kept"] == 4
         assert running.assembly.watch.interval_s == 3.0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import trio
 
 from supervisor.runtime.alerts.command import WAITING_MAX, AlertCommand, CommandSettings
@@ -124,7 +125,7 @@ async def test_one_that_cannot_be_started_or_fails_is_told_in_the_log_and_harms_
 async def test_one_that_does_not_read_its_input_is_no_problem(tmp_path: Path) -> None:
     log = Log()
     async with running(log) as command:
-        long = attrs.evolve(ALERT, message="x" * 1_000_000)
+        long = msgspec.structs.replace(ALERT, message="x" * 1_000_000)
         command.post(long, python("import os; os.close(0)"))
         command.post(ALERT, python(NOTE, str(tmp_path / "told")))
         await until_there(tmp_path / "told")
@@ -135,7 +136,7 @@ async def test_too_many_that_wait_are_dropped_oldest_first_and_that_is_told() ->
     log = Log()
     command = AlertCommand(log, {})
     for number in range(WAITING_MAX + 2):
-        command.post(attrs.evolve(ALERT, message=str(number)), python("pass"))
+        command.post(msgspec.structs.replace(ALERT, message=str(number)), python("pass"))
     assert [told["message"] for told in log.told] == ["the alert command is too slow: an alert did not reach it"] * 2
     assert [alert.message for alert, _ in command._waiting] == [str(number) for number in range(2, WAITING_MAX + 2)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from actors.ledger import Problem
@@ -28,7 +28,7 @@ EDGE = Room(free_bytes=1050, reserve_bytes=200)
 
 
 def found(name: str, *, stands: bool = False, **signs: Any) -> str | None:
-    return BY_NAME[name].find(attrs.evolve(QUIET, **signs), stands)
+    return BY_NAME[name].find(msgspec.structs.replace(QUIET, **signs), stands)
 
 
 def test_the_alerts_are_those_that_are_promised() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 import pytest
 
 from supervisor.runtime.alerts.conditions import UNKNOWN, Condition, Signs
@@ -22,7 +22,7 @@ def standing(for_s: float = 0.0) -> Standing:
 
 
 def look(one: Standing, backlog: int, now_s: float) -> list[tuple[str, str]]:
-    signs = attrs.evolve(QUIET, files_backlog=backlog)
+    signs = msgspec.structs.replace(QUIET, files_backlog=backlog)
     return [(alert.state, alert.message) for alert in one.look(signs, now_s, f"at {now_s:g}")]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 import trio
 
@@ -215,7 +216,7 @@ async def test_trouble_is_told_once_in_every_way_and_so_is_its_end(
 
 def _at_once(running: Running, name: str) -> Any:
     """The condition without its delay, which `test_standing` shows."""
-    return attrs.evolve(running.assembly.alerts.standing._watched[name].condition, for_s=0.0)
+    return msgspec.structs.replace(running.assembly.alerts.standing._watched[name].condition, for_s=0.0)
 
 
 async def test_a_disk_that_forbids_writing_is_a_matter_of_permission(tmp_path: Path) -> None:

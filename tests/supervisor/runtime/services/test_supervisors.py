@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import structlog
 import trio
-from attrs import define, evolve
+from attrs import define
 
 from actors.decisions.decision import Rules
 from actors.messages.request import Outcome, Request
@@ -155,7 +155,7 @@ async def test_a_new_supervision_adopts_the_life_that_goes_on(tmp_path: Path) ->
 
 async def test_an_end_that_nobody_saw_is_judged_by_whoever_comes_next(tmp_path: Path) -> None:
     host = FakeHost()
-    async with core_of(tmp_path, host, evolve(ONE, restart="transient")) as (core, records):
+    async with core_of(tmp_path, host, msgspec.structs.replace(ONE, restart="transient")) as (core, records):
         async with keeping(core, records, host) as one:
             await one.until("running")
         host.exit(one.row().run_id or "", 0)
@@ -269,7 +269,7 @@ async def test_what_follows_an_end_is_the_tree_s_own_table(
     tmp_path: Path, restart: Restart, exit_code: int, comes_back: bool
 ) -> None:
     host = FakeHost()
-    async with kept(tmp_path, host, evolve(ONE, restart=restart)) as one:
+    async with kept(tmp_path, host, msgspec.structs.replace(ONE, restart=restart)) as one:
         await one.leaves(exit_code)
         if comes_back:
             assert (await one.until("running", lives=2)).restarts == 1
@@ -281,7 +281,7 @@ async def test_what_follows_an_end_is_the_tree_s_own_table(
 
 async def test_a_restart_by_command_gives_also_a_temporary_one_another_life(tmp_path: Path) -> None:
     host = FakeHost()
-    async with kept(tmp_path, host, evolve(ONE, restart="temporary")) as one:
+    async with kept(tmp_path, host, msgspec.structs.replace(ONE, restart="temporary")) as one:
         await one.until("running")
         row = await one.ask(ServiceRestart(name="one"))
         assert (row["status"], row["lives"], row["restarts"]) == ("running", 2, 0)
@@ -324,7 +324,7 @@ async def test_a_name_that_is_not_configured_is_not_found(tmp_path: Path) -> Non
 
 
 async def test_the_list_shows_them_by_name(tmp_path: Path) -> None:
-    async with core_of(tmp_path, FakeHost(), ONE, evolve(ONE, name="a")) as (core, _records):
+    async with core_of(tmp_path, FakeHost(), ONE, msgspec.structs.replace(ONE, name="a")) as (core, _records):
         found = await core.ask("runs", ServiceList())
         assert [row["name"] for row in found["services"]] == ["a", "one"]
         assert msgspec.convert(found["services"][1], Service).command == "one"
