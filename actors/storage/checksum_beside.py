@@ -1,11 +1,13 @@
 """A checksum that a thread computes while the caller works on what it is computed of.
 
 Hashing lets go of the interpreter's lock, so on two processors the sum of a large file costs the reader next to no
-time. Nothing is read or written here, and the thread has ended when the with-block is left, however that happens.
+time. Nothing is read or written here, and the thread has ended when the with-block is left, however that happens. Where
+the system has no thread to give, the caller computes it: a recovery must not fail for that.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 import threading
@@ -26,7 +28,8 @@ class ChecksumBeside:
         self._thread = threading.Thread(target=self._run, name="checksum", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        with contextlib.suppress(RuntimeError):
+            self._thread.start()
         return self
 
     def __exit__(
@@ -36,6 +39,9 @@ class ChecksumBeside:
 
     def take(self, chunk: bytes) -> None:
         """Take the next chunk; waits while too many wait already."""
+        if not self._thread.is_alive():
+            self._sum.update(chunk)
+            return
         self._room.acquire()
         self._chunks.put(chunk)
 

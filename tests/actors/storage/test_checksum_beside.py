@@ -2,10 +2,19 @@
 
 import hashlib
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from actors.storage.checksum_beside import CHUNKS_MAX, ChecksumBeside
+
+
+@pytest.fixture
+def thread_refused() -> Iterator[None]:
+    """The system gives no thread: none with a stack of that size."""
+    before = threading.stack_size(1 << 46)
+    yield
+    threading.stack_size(before)
 
 
 def _threads() -> list[threading.Thread]:
@@ -24,6 +33,15 @@ def test_it_is_the_sum_of_all_chunks_in_their_order() -> None:
 def test_of_nothing_it_is_the_sum_of_nothing() -> None:
     with ChecksumBeside() as checksum:
         assert checksum.hexdigest() == hashlib.sha256().hexdigest()
+
+
+@pytest.mark.usefixtures("thread_refused")
+def test_without_a_thread_to_be_had_it_is_computed_all_the_same() -> None:
+    with ChecksumBeside() as checksum:
+        checksum.take(b"one")
+        checksum.take(b"two")
+        assert not _threads()
+        assert checksum.hexdigest() == hashlib.sha256(b"onetwo").hexdigest()
 
 
 def test_its_thread_has_ended_when_the_reading_failed() -> None:

@@ -43,3 +43,15 @@ async def test_the_loop_goes_on_while_it_is_loaded(monkeypatch: pytest.MonkeyPat
 def test_the_metrics_library_is_loaded_then_and_not_with_the_runtime() -> None:
     done = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+async def test_without_a_thread_to_be_had_it_is_loaded_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded_in: list[str] = []
+    monkeypatch.setattr(late, "LATE_AFTER_S", 0.0)
+    monkeypatch.setattr(late, "load", lambda: loaded_in.append(threading.current_thread().name))
+    before = threading.stack_size(1 << 46)  # no system gives a thread with such a stack
+    try:
+        await late.load_the_rest()
+    finally:
+        threading.stack_size(before)
+    assert loaded_in == [threading.main_thread().name]
