@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +13,9 @@ from actors.model.preview import sanitised
 from actors.model.session import TITLE_CHARACTERS_MAX
 from actors.model.stamps import normal
 from supervisor.foreign.values import File, Message
+
+KEPT_CHARACTERS: Final = 150
+"""Of another tool's id that is none of ours: with a word before it and a hash behind it is short enough for one."""
 
 
 def title_of(*texts: Any) -> str:
@@ -43,9 +47,16 @@ def message_of(file: File, line: int | None, body: dict[str, Any], size_bytes: i
 
 
 def usable_id(text: str) -> str:
-    """Return an id under which `session.put` takes a session: the text itself, or the text behind a word of ours."""
+    """Return an id under which `session.put` takes a session: the text itself, or the text behind a word of ours.
+
+    What cannot stand in an id is replaced; a hash then keeps texts apart that look alike afterwards.
+    """
     try:
         given_session_id(text)
     except InvalidParams:
-        return "session_" + "".join(character if character.isalnum() else "-" for character in text)[:180]
+        kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
+        if text and kept == text and len(text) <= KEPT_CHARACTERS:
+            return f"session_{text}"
+        told = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        return f"session_{kept[:KEPT_CHARACTERS]}-{told}"
     return text
