@@ -120,7 +120,7 @@ class Host:
                     case control.Door(number=number):
                         self._open_door(number)
         except ConnectionEnded:
-            self._close()
+            self._root_gone()
         except ProtocolBroken as error:
             _complain(f"the root broke the protocol: {error}")
             self._close()
@@ -136,6 +136,17 @@ class Host:
         else:
             _complain("a door came without its descriptor: there are too many open files")
             self._want_door_in(DOOR_PAUSE_S)
+
+    def _root_gone(self) -> None:
+        """End everything, and tell the runtime nothing of it.
+
+        It lives for a moment longer, and would take the ends that its agents are put to for ends of their own.
+        """
+        if self._runtime is not None:
+            self._runtime.close()
+            self._runtime = None
+        self._next_door_at_s = math.inf
+        self._close()
 
     def _close(self) -> None:
         """Begin the end of everything."""
@@ -195,7 +206,7 @@ class Host:
         try:
             self._root.flush()
         except ConnectionEnded:
-            self._close()
+            self._root_gone()
 
 
 def _wake_by_signals(close: Callable[[], None]) -> int:

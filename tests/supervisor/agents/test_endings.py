@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actors.messages.agents import Started
+from actors.messages.agents import Ended, Started
 from supervisor.agents.agent import DRAIN_S, LEFTOVER_GRACE_S
 from tests.kit.agents import Link, RunningHost, agent, alive, running_host, wait_dead
 
@@ -214,6 +214,18 @@ def test_the_end_of_the_roots_channel_ends_everything(tmp_path: Path) -> None:
         assert not [pid for pid in pids if alive(pid)]
         assert host.left() == []
         assert took_s < 30, "two seconds on an idle machine"
+
+
+def test_a_runtime_that_outlives_the_root_for_a_moment_does_not_hear_how_agents_end_with_it(tmp_path: Path) -> None:
+    with running_host(tmp_path) as host:
+        link = host.link()
+        link.attach()
+        link.spawn("r", ("sleep", "600"))
+        host.root.close()
+        while link.hear():
+            pass
+        assert host.wait() == 0
+        assert not [one for one in link.news if isinstance(one, Ended)]
 
 
 def test_sigterm_ends_everything(tmp_path: Path) -> None:
