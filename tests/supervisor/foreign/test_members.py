@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors.model.ids import given_session_id
 from supervisor.foreign.members import usable_id
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from(string.printable), max_size=300)
+TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from(string.printable), max_size=300)
 
 
 @pytest.mark.parametrize("text", ["0b3c4d5e-0000-4000-8000-000000000000", "session_1704067200001", "1704067200001"])
