@@ -19,7 +19,8 @@ GC_YOUNG_OBJECTS: Final = 5000
 
 KEPT_BYTES: Final = 31 << 20
 """The C library learns from a block of this size, made and given back, to keep what is freed instead of giving the end
-of its heap back to the system each time, to ask for it again at once: a third fewer page faults at 64 clients."""
+of its heap back to the system each time, to ask for it again at once: a third fewer page faults at 64 clients. Nobody
+writes to the block, so it costs no memory and no time."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     # Slow imports come after arming: a standby sits here with them done, waiting for its hello.
     from supervisor.runtime.life import run_runtime  # noqa: PLC0415
 
-    bytearray(KEPT_BYTES)
+    bytes(KEPT_BYTES)
     gc.freeze()
     gc.set_threshold(GC_YOUNG_OBJECTS)
     gc.enable()
