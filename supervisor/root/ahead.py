@@ -23,7 +23,7 @@ from supervisor.root.notify import ACTIVATION_VARIABLES, NOTIFY_VARIABLES
 from supervisor.root.programs import runtime_argv
 
 UMASK = 0o077
-"""As the root sets its own, with which later runtimes are spawned."""
+"""The root's own too, with which later runtimes are spawned: nobody else may read what they write."""
 
 
 class Ahead:

@@ -23,6 +23,7 @@ from typing import Final
 import trio
 
 from supervisor.config import Config
+from supervisor.root.ahead import UMASK
 from supervisor.root.desk import RootDesk
 from supervisor.root.errors import CannotRun
 from supervisor.root.holdings import take_hold
@@ -44,7 +45,7 @@ def run(options: RootOptions) -> int:
     What keeps it from starting, or ends it, is told on standard error in one line. Call it from the main thread of a
     process that is its own: it handles signals, and its death is to end its children.
     """
-    umask = os.umask(0o077)
+    umask = os.umask(UMASK)
     try:
         return trio.run(partial(_hold_and_serve, options, umask), restrict_keyboard_interrupt_to_checkpoints=True)
     except CannotRun as error:
