@@ -165,6 +165,15 @@ class Tables:
         self.seq = line.seq
         self.stamp = line.ts
 
+    def leaving(self, facts: Sequence[Fact], rows: Sequence[Row | None]) -> list[Row | None]:
+        """Return the rows as they are that facts giving these rows take away, None for each other fact.
+
+        Who is gone leaves for the archive as it was; nobody else is asked for that.
+        """
+        return [
+            self.row(fact.kind.table, fact.id) if row is None else None for fact, row in zip(facts, rows, strict=True)
+        ]
+
     def put_row(self, table: str, row: Row) -> None:
         """Put a row that was read from a snapshot or a file."""
         self.by_name[table].put(row)

@@ -128,7 +128,7 @@ class Behind:
         return row_id in self.sessions or row_id in self.reports or row_id in texts
 
     def note(self, line: Line, rows: Sequence[Row | None], before: Sequence[Row | None]) -> None:
-        """Add what a committed line demands; `before` are the rows as they were, for what goes to the archive."""
+        """Add what a committed line demands; `before` are the rows of those that go (`Tables.leaving`)."""
         for fact, row, old in zip(line.facts, rows, before, strict=True):
             noun = fact.op.partition(".")[0]
             if noun == "task":

@@ -89,10 +89,10 @@ def commit_line(store: Store, recovered: Recovered, command: Command, facts: tup
     tables = recovered.tables
     appended = store.commit([encode_body(stamp, command, facts)])
     line = Line(seq=appended.first_seq, ts=stamp, cmd=command, facts=facts)
-    before = [tables.row(fact.kind.table, fact.id) for fact in facts]
     rows = rows_after(tables, facts)
+    leaving = tables.leaving(facts, rows)
     tables.absorb(line, rows)
-    recovered.behind.note(line, rows, before)
+    recovered.behind.note(line, rows, leaving)
     return line
 
 

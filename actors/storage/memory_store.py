@@ -57,11 +57,11 @@ class MemoryStore:
         behind = Behind(seq=medium.files_seq, after_seq=medium.files_seq)
         lines = self._lines(1)
         for line in lines:
-            before = [tables.row(fact.kind.table, fact.id) for fact in line.facts]
             rows = rows_after(tables, line.facts)
+            leaving = tables.leaving(line.facts, rows)
             tables.absorb(line, rows)
             if line.seq > medium.files_seq:
-                behind.note(line, rows, before)
+                behind.note(line, rows, leaving)
         base_seq = medium.snapshots[-1].seq if medium.snapshots else 0
         self._forget(tables)
         self._is_open = True

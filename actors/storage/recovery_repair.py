@@ -167,10 +167,10 @@ def _write_line(ground: Ground, picture: Picture, journal: Journal, facts: tuple
     stamp = ground.stamp()
     line = Line(seq=journal.next_seq, ts=stamp, cmd=Command(method="recovery.adopt"), facts=facts)
     journal.append([encode_body(stamp, line.cmd, facts)])
-    before = [tables.row(fact.kind.table, fact.id) for fact in facts]
     rows = rows_after(tables, facts)
+    leaving = tables.leaving(facts, rows)
     tables.absorb(line, rows)
-    replayed.behind.note(line, rows, before)
+    replayed.behind.note(line, rows, leaving)
     replayed.lines.append(line)
     for fact in facts:
         picture.report.adopted.append({"table": fact.kind.table, "id": fact.id, "rev": fact.rev})

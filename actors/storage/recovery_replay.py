@@ -150,7 +150,7 @@ class Replay:
         return grave is None or fact.rev > grave.rev
 
     def _take(self, tables: Tables, behind: Behind, line: Line, rows: list[Row | None]) -> None:
-        before = [tables.row(fact.kind.table, fact.id) for fact in line.facts]
+        leaving = tables.leaving(line.facts, rows)
         tables.absorb(line, rows)
-        behind.note(line, rows, before)
+        behind.note(line, rows, leaving)
         self._report.facts_replayed += len(rows)

@@ -122,14 +122,10 @@ class Commits:
         for seq, (proposal, body) in enumerate(zip(lines, bodies, strict=True), first_seq):
             line = Line(seq=seq, ts=stamp, cmd=proposal.command, facts=proposal.facts, size_bytes=len(body))
             rows = proposal.rows
-            # Whoever is gone leaves for the archive as it was; nobody else is asked for that.
-            before = [
-                tables.row(*address) if row is None else None
-                for address, row in zip(proposal.addresses, rows, strict=True)
-            ]
+            leaving = tables.leaving(line.facts, rows)
             tables.absorb(line, rows)
             recent.add(line)
-            behind.note(line, rows, before)
+            behind.note(line, rows, leaving)
         self._backlog.noted()
         if self._desk.settings.durability == "interval" and self._sync_at_s == float("inf"):
             self._sync_at_s = self._now() + self._desk.settings.durability_interval_s
