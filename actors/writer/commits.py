@@ -19,6 +19,7 @@ from actors.model.errors import StorageFailed
 from actors.model.facts import Fact
 from actors.model.keys import Command
 from actors.model.state import Line
+from actors.model.tables import Row
 from actors.storage.contract import Appended, NoRoom, Store
 from actors.storage.journal import JournalBroken
 from actors.storage.journal_lines import BODY_BYTES_MAX
@@ -32,6 +33,9 @@ from actors.writer.room import RoomWatch
 from actors.writer.waiting import Waiting
 
 _encode = msgspec.json.Encoder().encode
+
+
+Rows = Sequence[Row | None]
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -58,7 +62,7 @@ class Commits:
 
     def due_in_s(self) -> float:
         """Return the seconds until the journal is to be synced, where a commit does not do that."""
-        return self._sync_at_s - self._now()
+        return float("inf") if self._sync_at_s == float("inf") else self._sync_at_s - self._now()
 
     async def tick(self) -> None:
         """Sync the journal when it is time."""
@@ -99,10 +103,12 @@ class Commits:
                 await self._failed(admitted, error)
                 return
             duration_s = self._now() - begun_s
-            self._desk.pace.took(appended.sync_s)
-            self._absorb(admitted.lines, bodies, appended.first_seq, stamp)
+            absorbed = self._absorb(admitted.lines, bodies, appended.first_seq, stamp)
+            self._answer(admitted)
+            self._note(absorbed)
+            self._tell_runs(admitted.lines)
             self._observe(admitted, appended, duration_s)
-        with self._desk.replying():
+        elif admitted.barriers:
             self._answer(admitted)
         # Only now: what is decided again must find what has just become durable.
         self._refusals.decide_again(admitted.refused)
@@ -117,31 +123,41 @@ class Commits:
         appended: Appended = job.result() if job.ended.is_set() else await self._waiting.result_of(job)
         return appended
 
-    def _absorb(self, lines: Sequence[Proposal], bodies: Sequence[bytes], first_seq: int, stamp: str) -> None:
-        tables, recent, behind = self._ledger.tables, self._ledger.recent, self._backlog.behind
+    def _absorb(
+        self, lines: Sequence[Proposal], bodies: Sequence[bytes], first_seq: int, stamp: str
+    ) -> list[tuple[Line, Rows, Rows]]:
+        """Take the lines into the tables; return each with its rows and those that go."""
+        tables = self._ledger.tables
+        absorbed: list[tuple[Line, Rows, Rows]] = []
         for seq, (proposal, body) in enumerate(zip(lines, bodies, strict=True), first_seq):
             line = Line(seq=seq, ts=stamp, cmd=proposal.command, facts=proposal.facts, size_bytes=len(body))
             rows = proposal.rows
-            leaving = tables.leaving(line.facts, rows)
+            absorbed.append((line, rows, tables.leaving(line.facts, rows)))
             tables.absorb(line, rows)
+        return absorbed
+
+    def _note(self, absorbed: Sequence[tuple[Line, Rows, Rows]]) -> None:
+        """Keep the lines for subscribers and for the files: no reply rests on that, so it comes after the replies."""
+        recent, behind = self._ledger.recent, self._backlog.behind
+        for line, rows, leaving in absorbed:
             recent.add(line)
             behind.note(line, rows, leaving)
         self._backlog.noted()
+        if self._desk.is_followed():
+            self._desk.events.tell(Committed(self._ledger.tables.seq))
         if self._desk.settings.durability == "interval" and self._sync_at_s == float("inf"):
             self._sync_at_s = self._now() + self._desk.settings.durability_interval_s
 
     def _answer(self, admitted: Admitted) -> None:
+        """Tell clients and actors that what they asked for is durable; the replies leave at the end of this."""
         settled: dict[Ref, list[Proposal]] = {}
-        for proposal in (*admitted.lines, *admitted.barriers):
-            proposal.request.answer(proposal.outcome)
-            settled.setdefault(proposal.home, []).append(proposal)
-        for home, proposals in settled.items():
-            tell = home.tell if any(proposal.wakes_home for proposal in proposals) else home.tell_quietly
-            tell(Settled(proposals))
-        if admitted.lines:
-            if self._desk.is_followed():
-                self._desk.events.tell(Committed(self._ledger.tables.seq))
-            self._tell_runs(admitted.lines)
+        with self._desk.replying():
+            for proposal in (*admitted.lines, *admitted.barriers):
+                proposal.request.answer(proposal.outcome)
+                settled.setdefault(proposal.home, []).append(proposal)
+            for home, proposals in settled.items():
+                tell = home.tell if any(proposal.wakes_home for proposal in proposals) else home.tell_quietly
+                tell(Settled(proposals))
 
     def _tell_runs(self, lines: Sequence[Proposal]) -> None:
         changed: dict[str, set[str]] = {"tasks": set(), "runs": set(), "services": set()}
@@ -154,6 +170,7 @@ class Commits:
             self._desk.runs.tell(RowsChanged(*(frozenset(changed[table]) for table in ("tasks", "runs", "services"))))
 
     def _observe(self, admitted: Admitted, appended: Appended, duration_s: float) -> None:
+        self._desk.pace.took(appended.sync_s)
         facts = sum(len(line.facts) for line in admitted.lines)
         self._desk.observer.committed(len(admitted.lines), facts, duration_s, appended.sync_s)
         self._desk.log.debug(

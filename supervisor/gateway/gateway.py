@@ -107,6 +107,10 @@ class Gateway:
 
         For the writer: called before a commit that blocks the loop, so that no reply waits for it.
         """
+        if self._dispatch.dirty:
+            self._flush()
+
+    def _flush(self) -> None:
         dispatch, pump = self._dispatch, self._pump
         dispatch.driven = True
         try:
@@ -144,7 +148,7 @@ class Gateway:
         for peer in list(self._pump.peers.values()):
             self._dispatch.touch(peer.connection)
         self._quiet = trio.Event()
-        self.flush()
+        self._flush()
         with trio.move_on_after(grace_s):
             await self._quiet.wait()
         return self.commands_under_way
@@ -177,13 +181,13 @@ class Gateway:
             dispatch.driven = True
             self._pump.serve_ready(time.monotonic())
             dispatch.outbox.offer()
-            self.flush()
+            self._flush()
 
     async def _flush_when_woken(self) -> None:
         while True:
             await self._woken.wait()
             self._woken = trio.Event()
-            self.flush()
+            self._flush()
 
     async def _look_at_clock(self, context: Context) -> None:
         """Beat, and end what has waited too long. A hang that chaos asks for happens here: then no beat follows."""
