@@ -64,30 +64,20 @@ class Retention:
             held_since=str(self._place.ledger.identity.get("created_at") or ""),
         )
 
-    @property
-    def due(self) -> bool:
-        """Whether a slice is to be taken now."""
-        return self._watch.doubt is None and self.due_in_s() <= 0
-
     def due_in_s(self) -> float:
         """Return the seconds until the next slice; while the clock is in doubt, the serve loop's own beat is enough."""
         return self._due_s - self._now() if self._watch.doubt is None else float("inf")
 
-    def look(self) -> None:
-        """Look whether the clock jumped."""
-        now_s = self._place.clock.posix_s()
-        if self._watch.look(now_s, self._now()):
+    def look(self, propose: Propose) -> bool:
+        """Look whether the clock jumped, and record what is to be told of it; return whether a slice is due now."""
+        now_s, monotonic_s = self._place.clock.posix_s(), self._now()
+        if self._watch.look(now_s, monotonic_s):
             self._untold = self._watch.doubt
         elif self._watch.doubt is None:
             self._believed = now_s
-
-    def tell(self, propose: Propose) -> None:
-        """Record once per doubt that nothing is archived because of its age, and once that it is over."""
-        if self._untold is not None:
-            if propose("retention.suspended", self._suspended, self._heard_of_telling):
-                self._untold, self._suspended_since = None, True
-        elif self._suspended_since and self._watch.doubt is None:
-            self._suspended_since = not propose("retention.resumed", self._resumed, self._heard_of_the_end)
+        if self._untold is not None or self._suspended_since:
+            self._tell(propose)
+        return self._watch.doubt is None and monotonic_s >= self._due_s
 
     def take(self, propose: Propose, decide: Decide) -> None:
         """Take a slice; `decide` calls `took`."""
@@ -97,6 +87,14 @@ class Retention:
     def took(self, *, more: bool) -> None:
         """A slice was decided; without `more` the next one is due in a day."""
         self._due_s = self._now() + (PAUSE_S if more else DAY_S)
+
+    def _tell(self, propose: Propose) -> None:
+        """Record once per doubt that nothing is archived because of its age, and once that it is over."""
+        if self._untold is not None:
+            if propose("retention.suspended", self._suspended, self._heard_of_telling):
+                self._untold, self._suspended_since = None, True
+        elif self._suspended_since and self._watch.doubt is None:
+            self._suspended_since = not propose("retention.resumed", self._resumed, self._heard_of_the_end)
 
     def _heard_of_slice(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):

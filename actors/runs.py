@@ -147,9 +147,7 @@ class Runs(Domain):
         self._outputs.tick()
         self._errands.push()
         self._own.push()
-        self._retention.look()
-        self._retention.tell(self.propose_own)
-        if self._retention.due:
+        if self._retention.look(self.propose_own):
             self._retention.take(self.propose_own, partial(self._leave, self._walked_to))
 
     def _consider_life(self, request: Request, asked: LifeBegin | LifeEnd, at: At) -> Letter | None:

@@ -65,9 +65,7 @@ class Sessions(Domain):
 
     async def tick(self) -> None:
         """Let sessions leave that were not used for too long; take in what the hook left."""
-        self._retention.look()
-        self._retention.tell(self.propose_own)
-        if self._retention.due:
+        if self._retention.look(self.propose_own):
             self._retention.take(self.propose_own, self._leave)
         self._spool.tick(self.consider, self.at())
 

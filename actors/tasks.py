@@ -108,12 +108,11 @@ class Tasks(Domain):
 
     async def tick(self) -> None:
         """Give back expired leases, and let tasks leave that were completed long ago."""
-        if self._leases.due_in_s(self._now()) <= 0 and self._place.writer.room:
-            expired = self._leases.expired(self._now(), EXPIRED_PER_LINE, EXPIRE_AGAIN_S)
+        now_s = self._now()
+        if self._leases.due_in_s(now_s) <= 0 and self._place.writer.room:
+            expired = self._leases.expired(now_s, EXPIRED_PER_LINE, EXPIRE_AGAIN_S)
             self.propose_own("task.expire", partial(_given_back, expired))
-        self._retention.look()
-        self._retention.tell(self.propose_own)
-        if self._retention.due:
+        if self._retention.look(self.propose_own):
             self._retention.take(self.propose_own, partial(self._leave, self._walked_to))
 
     def at(self) -> At:

@@ -46,7 +46,8 @@ class SystemClock:
     ) -> None:
         """`wall_s` gives POSIX seconds."""
         self._wall_s = wall_s
-        self._monotonic_s = monotonic_s
+        self.monotonic_s: Callable[[], float] = monotonic_s
+        """Returns seconds since some moment in the past. No method of its own: it is asked a dozen times a command."""
         self._newest_s = float("-inf")
 
     def stamp(self) -> str:
@@ -59,7 +60,3 @@ class SystemClock:
         if now_s >= self._newest_s or self._newest_s - now_s > HELD_MAX_S:
             self._newest_s = now_s
         return self._newest_s
-
-    def monotonic_s(self) -> float:
-        """Return seconds since some moment in the past."""
-        return self._monotonic_s()

@@ -64,6 +64,8 @@ class Mailbox:
         self.dead_letters_count = 0
         self._depth = 0
         self._send, self._receive = trio.open_memory_channel[tuple[bool, Sequence[Any]]](float("inf"))
+        self._in_channel = 0
+        """Batches sent and not received: asking the channel itself costs an exception each time."""
         self._suspects: deque[Letter] = deque()
         self._returned: deque[Letter] = deque()
         self._tells: list[Any] = []
@@ -96,12 +98,12 @@ class Mailbox:
             for letter in letters:
                 letter.fail(self._closed)
             return len(letters)
-        fitting = letters if len(letters) <= self.room else letters[: self.room]
-        if fitting:
-            self._depth += len(fitting)
+        taken = min(len(letters), self.room)
+        if taken:
+            self._depth += taken
             self.depth_max_seen = max(self.depth_max_seen, self._depth)
-            self._send.send_nowait((False, tuple(fitting)))
-        return len(fitting)
+            self._send_batch(tuple(letters[:taken]), is_tell=False)
+        return taken
 
     async def room_for(self, number: int) -> None:
         """Wait until so many letters fit; whoever offers them before its next checkpoint finds the room."""
@@ -144,7 +146,7 @@ class Mailbox:
         """Leave a notice; never waits."""
         if self._closed is None:
             quiet, self._quiet = self._quiet, []
-            self._send.send_nowait((True, (*quiet, message)))
+            self._send_batch((*quiet, message), is_tell=True)
 
     def tell_quietly(self, message: Any) -> None:
         """Leave a notice that can wait until the actor is awake anyway: it comes before every letter offered later."""
@@ -153,7 +155,7 @@ class Mailbox:
 
     def wake(self) -> None:
         """Let a waiting `receive` return although nothing came."""
-        self._send.send_nowait((True, ()))
+        self._send_batch((), is_tell=True)
 
     async def receive(self) -> tuple[list[Any], list[Letter]]:
         """Wait until something is there; return all tells and the letters (at most BATCH_MAX; a returned one alone)."""
@@ -219,16 +221,21 @@ class Mailbox:
         self._depth += len(self._taken)
         self.finished()
 
+    def _send_batch(self, messages: Sequence[Any], *, is_tell: bool) -> None:
+        self._in_channel += 1
+        self._send.send_nowait((is_tell, messages))
+
     def _sort(self, item: tuple[bool, Sequence[Any]]) -> None:
+        self._in_channel -= 1
         is_tell, messages = item
         (self._tells if is_tell else self._letters).extend(messages)
 
     def _drain(self) -> None:
-        while True:
+        while self._in_channel:
             try:
                 self._sort(self._receive.receive_nowait())
             except trio.WouldBlock:
-                return
+                return  # it is on its way to the task that waits in `receive`
 
     def _take(self) -> list[Letter]:
         lane = self._returned or self._suspects or self._letters  # what came back was sent before all others

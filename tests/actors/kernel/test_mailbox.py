@@ -287,3 +287,20 @@ async def test_a_closed_mailbox_keeps_no_quiet_tells() -> None:
     mailbox.wake()
     tells, _letters = await mailbox.receive()
     assert tells == []
+
+
+async def test_a_letter_on_its_way_to_who_waits_is_neither_withdrawn_nor_lost() -> None:
+    mailbox = Mailbox("m", 10)
+    got: list[str] = []
+
+    async def wait() -> None:
+        got.append(await take(mailbox))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        mailbox.offer(slips("a"))  # it goes straight to the task, past the channel's buffer
+        mailbox.offer(slips("b"))
+        assert named(mailbox.withdraw(lambda _letter: True)) == "b"
+        mailbox.offer(slips("c"))
+    assert (got, mailbox.depth) == (["ac"], 0)
