@@ -71,8 +71,8 @@ def _stand_in_for_the_closed() -> None:
     """
     Put /dev/null where whoever started us closed a standard stream (`perdure up <&- >&-`).
 
-    The next file or socket would get its number otherwise: what is printed would go there, and a descriptor handed on to
-    a child as 0 or 1 is not what the child finds under that number.
+    The next file or socket would get its number otherwise: what is printed would go there, and a descriptor handed on
+    to a child as 0 or 1 is not what the child finds under that number.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
@@ -82,9 +82,9 @@ def _stand_in_for_the_closed() -> None:
             if opened != number:
                 os.dup2(opened, number)
                 os.close(opened)
-            os.set_inheritable(number, True)
+            os.set_inheritable(number, True)  # noqa: FBT003  the system call's own argument
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: PTH123, SIM115  it is there as long as we are
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115  it is there as long as we are
 
 
 def _take_any_text() -> None:

@@ -53,3 +53,13 @@ def show(invocation: Invocation, id: str) -> None:
 def get_task(perdure: Runtime, text: str) -> Any:
     """The task that `text` names, by its id or what that ends with."""
     return do_with_id(perdure, "task", text, lambda id_: perdure.call("task.get", id=id_))
+
+
+def whole_task_id(perdure: Runtime, text: str) -> str:
+    """The whole id of a task; a task that was removed still has its runs, under the id as it is written."""
+    from actors.model.errors import NotFound
+
+    try:
+        return str(get_task(perdure, text)["id"])
+    except NotFound:
+        return text
