@@ -5,9 +5,9 @@ metrics are looked at. The structs of all methods: what each holds is found out 
 than most commands.
 
 A thread imports the library: on the loop every client, and an actor that crashes in that moment, would wait for all of
-it (30 to 60 ms); beside a thread the loop waits for a slice of the interpreter (5 ms). The structs stay on the loop, one
-method at a time (3 ms at most): msgspec shows a struct to other threads while it finds out what it holds, and whoever
-uses it in that moment takes the process down.
+it (30 to 60 ms); beside a thread the loop waits for a slice of the interpreter (5 ms). The structs stay on the loop,
+one method at a time (3 ms at most): msgspec shows a struct to other threads while it finds out what it holds, and
+whoever uses it in that moment takes the process down.
 """
 
 from __future__ import annotations
