@@ -18,7 +18,7 @@ from typing import Final
 
 from actors.messages.request import Failed, Outcome, Request
 from actors.model.errors import Internal, Overloaded, PerdureError, ShuttingDown
-from supervisor.gateway.connection import Connection
+from supervisor.gateway.connection import Command, Connection
 from supervisor.gateway.limits import Limits
 from supervisor.gateway.observer import OK, UNKNOWN, Observer
 from supervisor.gateway.outbox import LocalHandler, Outbox, Recipient
@@ -188,7 +188,7 @@ class Dispatch:
         pending.key = key
         return Request(row.name, struct, reply, ref, key, digest(row.name, params))
 
-    def _send_on(self, pending: Pending, request: Request) -> None:
+    def _send_on(self, pending: Command, request: Request) -> None:
         try:
             self.outbox.send_on(pending, request)
         except Exception as error:  # noqa: BLE001 - a handler's defect is its caller's answer, not the gateway's end
