@@ -37,7 +37,8 @@ CrashReport = Callable[[str, BaseException], None]
 class Dispatch:
     """See the module's text.
 
-    `wake` is called when the first connection becomes dirty while nobody is driving (`driven` is False).
+    `wake` is called when the first connection becomes dirty while nobody is driving (`driven` is False), and for each
+    answer to a connection that is closed while all is being stopped.
     """
 
     def __init__(
@@ -238,7 +239,10 @@ class Dispatch:
 
     def touch(self, connection: Connection) -> None:
         """Note that the connection has something to send, or may go on."""
-        if not connection.dirty and not connection.closed:
+        if connection.closed:
+            if self._stopping is not None:
+                self.wake()  # a stop waits for the last answer, also for one that nobody is there to get
+        elif not connection.dirty:
             connection.dirty = True
             self.dirty.append(connection)
             if not self.driven and len(self.dirty) == 1:

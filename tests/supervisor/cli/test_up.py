@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.cli.up import announcement
+from supervisor.root.errors import ExitCode
 
 
 def test_the_announcement_says_where_the_state_is_and_how_to_stop() -> None:
@@ -37,3 +38,14 @@ def test_it_runs_where_whoever_started_it_closed_its_standard_streams(tmp_path: 
     finally:
         root.terminate()
         assert root.wait(60) == 0
+
+
+@pytest.mark.parametrize("descriptor", [*range(3, 12), 1 << 40])
+def test_a_descriptor_that_nobody_passed_is_refused_before_anything_gets_its_number(
+    tmp_path: Path, descriptor: int
+) -> None:
+    command = [sys.executable, "-m", "supervisor", "up", "--ready-fd", str(descriptor), "--state-path", str(tmp_path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60.0, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert f"{descriptor} is not an open descriptor" in done.stderr
+    assert not any(tmp_path.iterdir())
