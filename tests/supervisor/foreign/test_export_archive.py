@@ -12,7 +12,7 @@ GZIP = b"\x1f\x8b"
 
 
 @pytest.mark.parametrize(("name", "compressed"), [("a.tar", False), ("a.tar.gz", True), ("a.tgz", True)])
-def test_the_name_says_whether_it_is_compressed(tmp_path: Path, name: str, compressed: bool) -> None:  # noqa: FBT001  a case of the table
+def test_the_name_says_whether_it_is_compressed(tmp_path: Path, name: str, compressed: bool) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "state.json").write_text("{}")
