@@ -77,8 +77,10 @@ class BehindFiles:
         self._is_index_stale = self._index.read().rows.keys() != session_rows.keys()
 
     def write(self, behind: Behind) -> WrittenBehind:
-        """Write a portion. A directory that somebody removed meanwhile is made anew: one of them must not keep back
-        what belongs into the others."""
+        """Write a portion.
+
+        A directory that somebody removed meanwhile is made anew: it must not keep back what belongs into the others.
+        """
         with self._opened():
             try:
                 return self._write(behind)
