@@ -166,13 +166,23 @@ class Tables:
         self.stamp = line.ts
 
     def leaving(self, facts: Sequence[Fact], rows: Sequence[Row | None]) -> list[Row | None]:
-        """Return the rows as they are that facts giving these rows take away, None for each other fact.
+        """Return the rows that a line's facts take away, as the facts before them leave them; None for each other fact.
 
-        Who is gone leaves for the archive as it was; nobody else is asked for that.
+        `rows` are those that the facts give. Who is gone leaves for the archive as it was; nobody else is asked for
+        that.
         """
-        return [
-            self.row(fact.kind.table, fact.id) if row is None else None for fact, row in zip(facts, rows, strict=True)
-        ]
+        if len(rows) == 1:  # nearly every line
+            return [None if rows[0] is not None else self.row(facts[0].kind.table, facts[0].id)]
+        leaving: list[Row | None] = []
+        changed: dict[tuple[str, str], Row | None] = {}
+        for fact, row in zip(facts, rows, strict=True):
+            address = (fact.kind.table, fact.id)
+            before = None
+            if row is None:
+                before = changed[address] if address in changed else self.row(*address)
+            leaving.append(before)
+            changed[address] = row
+        return leaving
 
     def put_row(self, table: str, row: Row) -> None:
         """Put a row that was read from a snapshot or a file."""

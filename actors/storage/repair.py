@@ -121,7 +121,7 @@ class Repair:
         if hopeless:
             self.quarantine.note_losses((finding.path, finding.problem) for finding in hopeless)
             self._lost += hopeless
-        hopeful = [one for one in todo if one not in hopeless]
+        hopeful = [one for one in todo if not self._is_hopeless(one)]
         for finding in hopeful:
             self._carry_out(finding)
         self._tried |= {_address(one) for one in hopeful if one.subject is not None}

@@ -22,6 +22,9 @@ GC_YOUNG_OBJECTS = 20_000
 def main() -> int:
     """Run the command line on this process's arguments; give the exit code."""
     gc.set_threshold(GC_YOUNG_OBJECTS)
+    from supervisor.cli.streams import hold_standard_streams
+
+    hold_standard_streams()
     from supervisor.cli.entry import run
 
     return run()

@@ -20,9 +20,25 @@ from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 
 
+def _passed_in(_context: click.Context, _option: click.Parameter, descriptor: int | None) -> int | None:
+    """Refuse a descriptor that is not open while nothing else is: its number would be the next thing's that opens."""
+    if descriptor is not None:
+        try:
+            os.fstat(descriptor)
+        except (OSError, OverflowError):
+            raise click.BadParameter(f"{descriptor} is not an open descriptor") from None
+    return descriptor
+
+
 @command("up", example="perdure up --state-path ~/agents/state")
 @click.option("--stdio", is_flag=True, help="Also serve one client on stdin and stdout; stop at the end of input.")
-@click.option("--ready-fd", type=click.IntRange(0), metavar="N", help="Write one line of JSON there when ready.")
+@click.option(
+    "--ready-fd",
+    type=click.IntRange(0),
+    callback=_passed_in,
+    metavar="N",
+    help="Write one line of JSON there when ready.",
+)
 @click.option("--ignore-fallback", is_flag=True, help="Start without state.fallback_path; what is only there is lost.")
 def up(invocation: Invocation, stdio: bool, ready_fd: int | None, ignore_fallback: bool) -> int:  # noqa: FBT001  click
     """

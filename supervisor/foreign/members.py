@@ -47,16 +47,16 @@ def message_of(file: File, line: int | None, body: dict[str, Any], size_bytes: i
 
 
 def usable_id(text: str) -> str:
-    """Return an id under which `session.put` takes a session: the text itself, or the text behind a word of ours.
+    """Return an id under which `session.put` takes a session: the text itself, or the text between words of ours.
 
-    What cannot stand in an id is replaced; a hash then keeps texts apart that look alike afterwards.
+    What cannot stand in an id is replaced, the dashes of a UUID too: an id that holds a whole one is that session's. A
+    hash keeps apart what looks alike afterwards, and a word (`b`) from an id that could have been made of it
+    (`session_b`).
     """
     try:
         given_session_id(text)
     except InvalidParams:
-        kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
-        if text and kept == text and len(text) <= KEPT_CHARACTERS:
-            return f"session_{text}"
+        kept = "".join(character if character.isascii() and character.isalnum() else "_" for character in text)
         told = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         return f"session_{kept[:KEPT_CHARACTERS]}-{told}"
     return text

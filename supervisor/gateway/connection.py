@@ -15,16 +15,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from actors.messages.request import Delivery
+from actors.messages.request import Delivery, Request
 from actors.model.errors import PerdureError
 from supervisor.gateway.limits import Limits
 from supervisor.wire.framing import LineSplitter
 from supervisor.wire.methods import Method
-
-if TYPE_CHECKING:
-    from supervisor.gateway.pending import Waiting
 
 LOCAL: Final = "local"
 ORDINARY_BYTES: Final = 64 * 1024
@@ -34,6 +31,15 @@ _NOTHING: Final = memoryview(b"")
 
 _SEVERAL: Final = "(several)"
 """No actor has this name: with queries at several actors under way, a mutation finds itself at another one."""
+
+
+class Command(Protocol):
+    """A call on its way (`pending.Pending`), as far as it is known where it waits."""
+
+    connection: Connection
+    row: Method
+    key: str | None
+    left_at: float | None
 
 
 class Connection:
@@ -71,7 +77,7 @@ class Connection:
         self.splitter = LineSplitter(limits.frame_bytes_max)
         self.frames: deque[bytes] = deque()
         """Complete lines that are not looked at yet."""
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: deque[tuple[Command, Request]] = deque()
         """Commands that may not go yet, by the order rule or because something is full."""
         self.in_flight = 0
         """Commands that are not answered, those waiting here included."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from actors.messages.request import Failed, Outcome, Request
 from actors.model.errors import Internal, Overloaded, PerdureError, ShuttingDown
-from supervisor.gateway.connection import Connection
+from supervisor.gateway.connection import Command, Connection
 from supervisor.gateway.limits import Limits
 from supervisor.gateway.observer import OK, UNKNOWN, Observer
 from supervisor.gateway.outbox import LocalHandler, Outbox, Recipient
@@ -37,7 +37,8 @@ CrashReport = Callable[[str, BaseException], None]
 class Dispatch:
     """See the module's text.
 
-    `wake` is called when the first connection becomes dirty while nobody is driving (`driven` is False).
+    `wake` is called when the first connection becomes dirty while nobody is driving (`driven` is False), and for each
+    answer to a connection that is closed while all is being stopped.
     """
 
     def __init__(
@@ -187,7 +188,7 @@ class Dispatch:
         pending.key = key
         return Request(row.name, struct, reply, ref, key, digest(row.name, params))
 
-    def _send_on(self, pending: Pending, request: Request) -> None:
+    def _send_on(self, pending: Command, request: Request) -> None:
         try:
             self.outbox.send_on(pending, request)
         except Exception as error:  # noqa: BLE001 - a handler's defect is its caller's answer, not the gateway's end
@@ -238,7 +239,10 @@ class Dispatch:
 
     def touch(self, connection: Connection) -> None:
         """Note that the connection has something to send, or may go on."""
-        if not connection.dirty and not connection.closed:
+        if connection.closed:
+            if self._stopping is not None:
+                self.wake()  # a stop waits for the last answer, also for one that nobody is there to get
+        elif not connection.dirty:
             connection.dirty = True
             self.dirty.append(connection)
             if not self.driven and len(self.dirty) == 1:

@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from actors.messages.request import Request
-from supervisor.gateway.connection import LOCAL, Connection
-from supervisor.gateway.pending import Pending
+from supervisor.gateway.connection import LOCAL, Command, Connection
 from supervisor.wire.methods import METHODS
 
 LocalHandler = Callable[[Request], None]
@@ -64,7 +63,7 @@ class Outbox:
         self._keys: dict[str, list[Connection]] = {}
         """Key that is under way → connections whose next command has the same one."""
 
-    def may_go(self, pending: Pending) -> bool:
+    def may_go(self, pending: Command) -> bool:
         """Return whether the command may leave; if not, its connection is touched when that may have changed."""
         connection = pending.connection
         if not connection.may_go(pending.row):
@@ -80,7 +79,7 @@ class Outbox:
             return False
         return True
 
-    def send_on(self, pending: Pending, request: Request) -> None:
+    def send_on(self, pending: Command, request: Request) -> None:
         """Let the command leave. A method that is answered here is answered here; its handler's errors pass through."""
         row = pending.row
         pending.connection.went(row)
@@ -93,7 +92,7 @@ class Outbox:
         else:
             self._gathered.setdefault(row.actor, []).append(request)
 
-    def came_back(self, pending: Pending) -> None:
+    def came_back(self, pending: Command) -> None:
         """Note that a command is answered; one that has not left changes nothing here."""
         if pending.left_at is None:
             return

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import field
 
 from actors.messages.bounds import Params
-from actors.messages.request import Request
 from actors.model.errors import PerdureError
 from supervisor.gateway.connection import LOCAL, Connection
 from supervisor.wire import jsonrpc
@@ -74,7 +73,3 @@ class Pending(msgspec.Struct, eq=False):
             self.batch.put(self.place, line)
         elif line is not None:
             self.connection.put(line)
-
-
-Waiting = tuple[Pending, Request]
-"""A command that may not leave yet."""

@@ -32,9 +32,13 @@ class Ahead:
     def __init__(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
         """Spawn it, from the main thread: its life is tied to the spawning thread's. Raises OSError."""
         self._is_taken = False
-        self._ends = Ends()
         self.unbound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         """What the root is to listen on."""
+        try:
+            self._ends = Ends()
+        except BaseException:
+            self.unbound.close()
+            raise
         try:
             self.process = subprocess.Popen(
                 (*argv, *self._ends.options),

@@ -1,7 +1,7 @@
 """
 The root's desk: where everything that happens to the root arrives, and every decision of its own is made.
 
-Lives of runtimes report here (`runtime_life.Desk`), so do the supervision tree (`_on_event`), signals and the relay.
+Lives of runtimes report here (`launch.Desk`), so do the supervision tree (`_on_event`), signals and the relay.
 Nothing here waits. Whether and when a runtime is started again is not decided here but by the tree.
 """
 
@@ -22,12 +22,11 @@ from supervisor.root.errors import CannotRun, ExitCode, RuntimeGivenUp, RuntimeR
 from supervisor.root.holdings import Holdings
 from supervisor.root.host_child import host_spec
 from supervisor.root.host_life import Doors, HostLaunch
-from supervisor.root.launch import Launch
+from supervisor.root.launch import Launch, Life
 from supervisor.root.lock import now_text
 from supervisor.root.options import RootOptions
 from supervisor.root.reload import reread
 from supervisor.root.runtime_child import RuntimeChild
-from supervisor.root.runtime_life import RuntimeLife
 from supervisor.tree.errors import GaveUp
 from supervisor.tree.events import ChildExited, ChildRestarting, ChildStuck, Escalated, TreeEvent
 from supervisor.tree.hooks import Hooks
@@ -58,8 +57,8 @@ class RootDesk:
     _board: Board = field(init=False)
     _supervisor: Supervisor = field(init=False)
     _started_at: str = field(factory=now_text, init=False)
-    _lives: list[RuntimeLife] = field(factory=list, init=False)
-    _runtime: RuntimeLife | None = field(default=None, init=False)
+    _lives: list[Life] = field(factory=list, init=False)
+    _runtime: Life | None = field(default=None, init=False)
     _doors: Doors = field(factory=Doors, init=False)
     _served: trio.Event = field(factory=trio.Event, init=False)
     _stop_reason: str = field(default="", init=False)
@@ -129,7 +128,7 @@ class RootDesk:
             self._runtime.post(outcome.order)
         self._held.notifier.ready(self._board.sentence())
 
-    # What happens to runtimes (runtime_life.Desk).
+    # What happens to runtimes (launch.Desk).
 
     def hello(self, incarnation: int, doors_fd: int) -> Hello:
         """Give the order that makes a process the runtime."""
@@ -149,12 +148,12 @@ class RootDesk:
         """Give the order that ends a runtime."""
         return Stop(reason=self._stop_reason, grace_s=self._config.supervisor.stop_grace_s)
 
-    def spawned(self, life: RuntimeLife) -> None:
+    def spawned(self, life: Life) -> None:
         """A process exists."""
         self._lives.append(life)
         self._show_pids()
 
-    def took_office(self, life: RuntimeLife) -> None:
+    def took_office(self, life: Life) -> None:
         """It is the runtime from now on."""
         self._runtime = life
         self._doors.runtime_is(life)
@@ -164,7 +163,7 @@ class RootDesk:
         """The runtime gave its first sign of life."""
         self._enter(Phase.RECOVERING)
 
-    def ready(self, life: RuntimeLife, news: Ready) -> None:
+    def ready(self, life: Life, news: Ready) -> None:
         """Clients are served."""
         _log.info("serving", pid=life.pid, seq=news.seq, recovery=news.recovery)
         self._enter(Phase.RUNNING)
@@ -191,7 +190,7 @@ class RootDesk:
         self._board.show(last_error=refusal.message)
         self.stop(refusal.message)
 
-    def gone(self, life: RuntimeLife) -> None:
+    def gone(self, life: Life) -> None:
         """Its process is dead and reaped."""
         self._lives.remove(life)
         if self._runtime is life:

@@ -24,8 +24,8 @@ from supervisor.agents.frames import Frames, ProtocolBroken, encode
 from supervisor.agents.sweep import without_marker
 from supervisor.agents.tree_of import MARKER
 from supervisor.logs import get_logger
+from supervisor.root.launch import Life
 from supervisor.root.output import Output
-from supervisor.root.runtime_life import RuntimeLife
 from supervisor.root.watchdog import Pulse, until_hung
 from supervisor.tree.context import ChildContext
 from supervisor.tree.process import ProcessSpec
@@ -164,7 +164,7 @@ class Doors:
 
     def __init__(self) -> None:
         self._host: HostLife | None = None
-        self._runtime: RuntimeLife | None = None
+        self._runtime: Life | None = None
         self._number = 0
         self._is_wanting = False
         """Whether the last door could not be made."""
@@ -174,7 +174,7 @@ class Doors:
         self._host = life
         self._join()
 
-    def runtime_is(self, life: RuntimeLife | None) -> None:
+    def runtime_is(self, life: Life | None) -> None:
         """There is a new runtime, or none any more."""
         self._runtime = life
         self._join()

@@ -1,21 +1,20 @@
 """
-What a life of a runtime is given from outside: how it is spawned, and whom it reports to.
+Between the lives of runtimes and the root's desk: how the ones are spawned, and what each knows of the other.
 
-The root's desk is what lives report to; a protocol stands between the two, because the desk makes the lives.
+The desk makes the lives and they report to it, so protocols stand between the two.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
-from supervisor.root.control import Hello, Ready, Refused, Stop
+from supervisor.root.control import Hello, Order, Ready, Refused, Stop
 from supervisor.root.errors import ExitCode
-
-if TYPE_CHECKING:
-    from supervisor.root.runtime_life import RuntimeLife
+from supervisor.root.watchdog import Pulse
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,19 +28,37 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Takes one line of what a runtime prints; must not wait."""
 
 
+class Life(Protocol):
+    """What the root needs of a life (`runtime_life.RuntimeLife`); nothing here waits."""
+
+    pid: int | None
+    is_runtime: bool
+    """Whether it took the office; before that it is the standby."""
+    pulse: Pulse | None
+
+    def post(self, order: Order) -> bool:
+        """Give an order; False when the process leaves so many unread that this one was dropped."""
+
+    def give_door(self, door: socket.socket) -> bool:
+        """Give it its end of a connection with the agent host; False when it leaves so many that it must be hung."""
+
+    def kill(self, why: str | None = None) -> None:
+        """End it at once; the first `why` is what its death is told with."""
+
+
 class Desk(Protocol):
     """What a life needs of the root; nothing here waits."""
 
     def hello(self, incarnation: int, doors_fd: int) -> Hello:
         """Give the order that makes a process the runtime."""
 
-    def spawned(self, life: RuntimeLife) -> None:
+    def spawned(self, life: Life) -> None:
         """A process exists."""
 
-    def took_office(self, life: RuntimeLife) -> None:
+    def took_office(self, life: Life) -> None:
         """It is the runtime from now on."""
 
-    def ready(self, life: RuntimeLife, news: Ready) -> None:
+    def ready(self, life: Life, news: Ready) -> None:
         """It serves clients."""
 
     def recovering(self) -> None:
@@ -56,7 +73,7 @@ class Desk(Protocol):
     def reload_wanted(self) -> None:
         """A client asked that the configuration be read again."""
 
-    def gone(self, life: RuntimeLife) -> None:
+    def gone(self, life: Life) -> None:
         """Its process is dead and reaped."""
 
     def refused(self, code: ExitCode, refusal: Refused) -> None:

@@ -138,9 +138,11 @@ async def _metrics(office: Office, request: Request) -> Any:
     if office.clock.monotonic_s() - office.looked_at_s > LOOK_EVERY_S:
         await look_at_disk(office)
     office.metrics.files = office.disk.get("files", {})
+    from supervisor.runtime import metric_families  # noqa: PLC0415  no start waits for the library
+
     if request.params.format == "openmetrics":
-        return {"text": office.metrics.openmetrics()}
-    return office.metrics.as_json()
+        return {"text": metric_families.as_openmetrics(office.metrics)}
+    return metric_families.as_json(office.metrics)
 
 
 def _shutdown(office: Office) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from actors.kernel.mailbox import Mailbox
 from actors.ledger import Ledger
@@ -63,15 +63,3 @@ class RuntimeMetrics:
     def loaded(self, duration_s: float) -> None:
         """Recovery is over."""
         self._load.observe(duration_s)
-
-    def openmetrics(self) -> str:
-        """Return the text that OpenMetrics readers take."""
-        from supervisor.runtime.metric_families import as_openmetrics  # noqa: PLC0415  the library: only who asks
-
-        return as_openmetrics(self)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return {metric: [{labels, value}…]}."""
-        from supervisor.runtime.metric_families import as_json  # noqa: PLC0415  as above
-
-        return as_json(self)

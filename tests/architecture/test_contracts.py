@@ -6,9 +6,11 @@ Every contract is shown to break: a violation is planted into a small tree of em
 
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import attrs
+import grimp
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
@@ -123,3 +125,30 @@ def test_every_contract_is_shown_to_break_by_some_row() -> None:
     lines = (CHECKOUT / ".importlinter").read_text().splitlines()
     named = {line.removeprefix("name = ") for line in lines if line.startswith("name = ")}
     assert named == {row.broken for row in VIOLATIONS}
+
+
+def circle(package: str, *others: str) -> list[str]:
+    """Return modules that import each other in a circle, for their types alone too; empty when there are none."""
+    graph = grimp.build_graph(package, *others, exclude_type_checking_imports=False, cache_dir=None)
+    modules = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    try:
+        TopologicalSorter(modules).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle_not_even_for_their_types() -> None:
+    assert circle("actors", "supervisor") == []
+
+
+def test_a_circle_of_types_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "planted_circle"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "above.py").write_text("from planted_circle import below\n")
+    types_only = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from planted_circle import above\n"
+    (package / "below.py").write_text(types_only)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(circle("planted_circle")) == {"planted_circle.above", "planted_circle.below"}

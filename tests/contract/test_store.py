@@ -305,6 +305,26 @@ def test_a_session_deleted_before_the_snapshot_leaves_with_its_last_row_though_i
     assert [json.loads(message) for message in page.messages] == ["one", "two", "three"]
 
 
+def test_a_session_that_is_changed_and_deleted_by_one_line_leaves_as_it_was_changed(
+    bench: Bench, driver: Driver
+) -> None:
+    driver.commit(session_created(messages=["one"]))
+    driver.settle_files()
+    driver.commit(session_appended(2, 2, ["two"]), session_deleted(3))
+    driver.settle_files()
+    driver = restarted(bench, driver)
+    driver.settle_files()
+    found = driver.store.read_archived(SESSION)
+    assert found is not None
+    row, name = json.loads(found[0]), found[1]
+    assert (row["rev"], row["message_count"]) == (2, 2)
+    driver.commit(Fact(op="session.restored", id=SESSION, rev=4, data={**row, "rev": 4, "archive": name}))
+    driver.commit(session_appended(5, 3, ["three"]))
+    driver.settle_files()
+    page = driver.store.read_messages(SESSION, 0, 10)
+    assert [json.loads(message) for message in page.messages] == ["one", "two", "three"]
+
+
 def test_a_session_that_never_was_is_not_in_the_archive(driver: Driver) -> None:
     assert driver.store.read_archived(SESSION) is None
 

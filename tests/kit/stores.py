@@ -151,10 +151,10 @@ class Driver:
         appended = self.store.commit(bodies)
         for seq, (command, facts) in enumerate(zip(commands, lines, strict=True), appended.first_seq):
             line = Line(seq=seq, ts=stamp, cmd=command, facts=facts)
-            before = [self.tables.row(fact.kind.table, fact.id) for fact in facts]
             rows = rows_after(self.tables, facts)
+            leaving = self.tables.leaving(facts, rows)
             self.tables.absorb(line, rows)
-            self.behind.note(line, rows, before)
+            self.behind.note(line, rows, leaving)
         self.acknowledged_seq = appended.last_seq
         return list(range(appended.first_seq, appended.last_seq + 1))
 

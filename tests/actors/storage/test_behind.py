@@ -19,10 +19,10 @@ class Life:
 
     def do(self, *facts: Fact) -> None:
         line = Line(seq=self.tables.seq + 1, ts="2026-01-01T00:00:00.000Z", cmd=Command(method="x"), facts=facts)
-        before = [self.tables.row(fact.kind.table, fact.id) for fact in facts]
         rows = rows_after(self.tables, facts)
+        leaving = self.tables.leaving(facts, rows)
         self.tables.absorb(line, rows)
-        self.behind.note(line, rows, before)
+        self.behind.note(line, rows, leaving)
         self.lines.append(line)
 
 

@@ -1,10 +1,13 @@
 """supervisor/cli/up.py: what a person at a terminal is told."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from supervisor.cli.up import announcement
+from supervisor.root.errors import ExitCode
 
 
 def test_the_announcement_says_where_the_state_is_and_how_to_stop() -> None:
@@ -17,3 +20,14 @@ def test_the_announcement_says_where_the_state_is_and_how_to_stop() -> None:
 def test_the_default_directory_needs_no_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "STATE_PATH" not in announcement(tmp_path / "coding-agent-state", "/s")
+
+
+@pytest.mark.parametrize("descriptor", [*range(3, 12), 1 << 40])
+def test_a_descriptor_that_nobody_passed_is_refused_before_anything_gets_its_number(
+    tmp_path: Path, descriptor: int
+) -> None:
+    command = [sys.executable, "-m", "supervisor", "up", "--ready-fd", str(descriptor), "--state-path", str(tmp_path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60.0, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert f"{descriptor} is not an open descriptor" in done.stderr
+    assert not any(tmp_path.iterdir())

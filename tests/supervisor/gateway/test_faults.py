@@ -318,6 +318,28 @@ async def test_draining_ends_at_its_deadline_and_says_what_is_left(tmp_path: Pat
         assert await server.gateway.drain("asked to stop", 0.05) == 2
 
 
+async def test_draining_ends_with_the_last_answer_also_when_its_client_was_cut_off(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits=Limits(unsent_bytes_max=1)) as server:
+        client = await server.client()
+        server.actors["tasks"].hold()
+        await client.send(call("task.get", 1, id="waits"))
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        while server.gateway.connections:  # it reads nothing of what it asks for
+            await client.send(call("rpc.discover", 2))
+            await trio.testing.wait_all_tasks_blocked()
+        assert server.gateway.commands_under_way == 1
+        left: list[int] = []
+
+        async def drain() -> None:
+            left.append(await server.gateway.drain("asked to stop", float("inf")))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drain)
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            server.actors["tasks"].let_go()
+        assert left == [0]
+
+
 async def test_the_gateway_beats_while_nothing_happens(tmp_path: Path) -> None:
     async with serving(tmp_path, limits=Limits(half_frame_s=0.04)) as server:
         await until(lambda: server.context.beats >= 3)

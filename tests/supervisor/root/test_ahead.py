@@ -1,6 +1,7 @@
 """A runtime that is sent ahead of its root: taken by it, or ended without a trace."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -74,6 +75,22 @@ def test_one_that_nobody_takes_is_ended_and_leaves_nothing() -> None:
         assert ahead is not None
         assert psutil.pid_exists(ahead.process.pid)
     assert ahead.process.returncode == -signal.SIGKILL
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.parametrize("free", range(8))
+def test_where_descriptors_are_missing_none_is_sent_and_nothing_is_left_open(free: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(free + 1)]
+    for descriptor in taken:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1], hard))
+    try:
+        with sent_ahead() as ahead:
+            assert ahead is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
