@@ -60,7 +60,7 @@ def needed_parent(draft: Draft, session_id: str, parent: str, path: str) -> str:
     """
     found: Session = needed_session(draft, resolved(draft, parent, path))
     generation = found.id
-    for _generation in range(DEPTH_MAX - 1):
+    for above in range(1, DEPTH_MAX):
         if generation == session_id:
             raise Conflict(
                 f"session {found.id} descends from {session_id}: its parent it cannot be",
@@ -70,6 +70,25 @@ def needed_parent(draft: Draft, session_id: str, parent: str, path: str) -> str:
         draft.rely_on("sessions", generation)
         row = draft.row("sessions", generation)
         if not isinstance(row, SessionRow) or row.parent_id is None:
+            _refuse_deeper(draft, session_id, DEPTH_MAX - above)
             return found.id
         generation = row.parent_id
-    raise Conflict(f"a family of sessions has at most {DEPTH_MAX} generations", id=found.id)
+    raise _too_deep(found.id)
+
+
+def _refuse_deeper(draft: Draft, session_id: str, generations_max: int) -> None:
+    """Raise Conflict when a session and who descends from it are more generations: they all move with it."""
+    generation = [session_id]
+    for _below in range(generations_max):
+        generation = [child.id for parent_id in generation for child in known_by(draft, "parent_id", parent_id)]
+        if not generation:
+            return
+    raise _too_deep(session_id)
+
+
+def _too_deep(session_id: str) -> Conflict:
+    return Conflict(
+        f"a family of sessions has at most {DEPTH_MAX} generations",
+        hint="session.tree shows who descends from whom",
+        id=session_id,
+    )

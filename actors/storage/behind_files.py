@@ -77,30 +77,17 @@ class BehindFiles:
         self._is_index_stale = self._index.read().rows.keys() != session_rows.keys()
 
     def write(self, behind: Behind) -> WrittenBehind:
-        """Write a portion."""
+        """Write a portion.
+
+        A directory that somebody removed meanwhile is made anew: it must not keep back what belongs into the others.
+        """
         with self._opened():
-            for spill in behind.leaving_spills:
-                self._spill(*spill)
-            for task_id, (rev, row) in behind.archived_tasks.items():
-                self._archive_task(task_id, rev, row)
-            for run_id, row in behind.archived_runs.items():
-                self._archive.archive_run(run_id, row)
-            edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
-            for session_id, works in behind.sessions.items():
-                self._search.note(session_id, works)  # first: one that fails half-way has changed the file too
-                leaves = any(work.archive for work in works)  # most do not: then nothing was done before
-                for number, work in enumerate(works):
-                    if not (leaves and self._has_left_since(session_id, works[number:])):
-                        self._do(session_id, work)
-            for name, offset, data in behind.texts:
-                self._texts.append_at(_session_of(name), offset, data)
-            for spill in behind.spills:
-                self._spill(*spill)
-            for report_id, body in behind.reports.items():
-                self._write_report(report_id, body)
-            if behind.after_seq <= self._written_seq:
-                self._written_seq = max(self._written_seq, behind.seq)
-        return WrittenBehind(edited=edited)
+            try:
+                return self._write(behind)
+            except FileNotFoundError:
+                if not self._layout.make_directories(self._disk):
+                    raise
+                return self._write(behind)
 
     def sync(self) -> int:
         """Make durable what was written; return the watermark."""
@@ -187,6 +174,30 @@ class BehindFiles:
                 self._write_index()
                 self._search.close()
                 self._files.close()
+
+    def _write(self, behind: Behind) -> WrittenBehind:
+        for spill in behind.leaving_spills:
+            self._spill(*spill)
+        for task_id, (rev, row) in behind.archived_tasks.items():
+            self._archive_task(task_id, rev, row)
+        for run_id, row in behind.archived_runs.items():
+            self._archive.archive_run(run_id, row)
+        edited = [str(one.quarantined) for one in self.tasks.write_batch(behind.tasks).edited]
+        for session_id, works in behind.sessions.items():
+            self._search.note(session_id, works)  # first: one that fails half-way has changed the file too
+            leaves = any(work.archive for work in works)  # most do not: then nothing was done before
+            for number, work in enumerate(works):
+                if not (leaves and self._has_left_since(session_id, works[number:])):
+                    self._do(session_id, work)
+        for name, offset, data in behind.texts:
+            self._texts.append_at(_session_of(name), offset, data)
+        for spill in behind.spills:
+            self._spill(*spill)
+        for report_id, body in behind.reports.items():
+            self._write_report(report_id, body)
+        if behind.after_seq <= self._written_seq:
+            self._written_seq = max(self._written_seq, behind.seq)
+        return WrittenBehind(edited=edited)
 
     # Sessions
 

@@ -137,11 +137,15 @@ class Backlog:
         try:
             self._tell(portion, job.result())
         except Exception as error:  # noqa: BLE001 - a callback of the loop: what it raised would end the process
+            # Every query of a file tries again: on a disk that is full, a line each would fill the log as well.
+            tell = self._desk.log.debug if self.failing else self._desk.log.warning
+            tell("files behind the journal could not be written", **told_of(error))
             self.failing = True
             self._desk.ledger.files_problem = Problem.of(error)
             self._again.append(portion)
-            self._desk.log.warning("files behind the journal could not be written", **told_of(error))
         else:
+            if self.failing:
+                self._desk.log.warning("files behind the journal are written again")
             self.failing = False
             self._desk.ledger.files_problem = None
             if self._again:

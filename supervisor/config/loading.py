@@ -152,13 +152,34 @@ def _named(section: str, layers: list[Layer]) -> Mapping[str, Mapping[str, Any]]
         for name, table in layer.named[section].items():
             found[name] = merged(found.get(name, {}), table)
     wrong = [
-        Violation(source="configuration", key=f"{section}.{name}.{key}".rstrip("."), problem=problem, nearest=nearest)
+        Violation(
+            source=_said_in(layers, section, name, key),
+            key=f"{section}.{name}.{key}".rstrip("."),
+            problem=problem,
+            nearest=nearest,
+        )
         for name, table in found.items()
         for key, problem, nearest in _PROBLEMS_OF[section](name, table)
     ]
     if wrong:
         raise ConfigError.of(tuple(wrong))
     return found
+
+
+def _said_in(layers: list[Layer], section: str, name: str, key: str) -> str:
+    """Where a member of a table was said: the last place that says most of its dotted name, for that one holds."""
+    words = key.replace("[", ".").split(".")
+
+    def words_said(layer: Layer) -> int:
+        table: object = layer.named[section][name]
+        for count, word in enumerate(words):
+            if not isinstance(table, Mapping) or word not in table:
+                return count
+            table = table[word]
+        return len(words)
+
+    places = [layer for layer in reversed(layers) if name in layer.named[section]]
+    return max(places, key=words_said).named_in
 
 
 _PROBLEMS_OF = {"tools": lambda _name, table: tools.problems_of(table), "services": services.problems_of}

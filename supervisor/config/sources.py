@@ -47,6 +47,8 @@ class Layer:
     violations: list[Violation] = attrs.field(factory=list)
     named: dict[str, dict[str, Mapping[str, Any]]] = attrs.field(factory=lambda: {section: {} for section in NAMED})
     """[tools.NAME] and the like, by section and name."""
+    named_in: str = ""
+    """Where those were read."""
 
     def refuse(self, source: str, key: str, problem: str, nearest: str = "") -> None:
         """Note a mistake."""
@@ -90,7 +92,7 @@ def from_file(path: Path, directory: Path) -> Layer:
 
 def from_tables(tables: Mapping[str, object], source: str, directory: Path) -> Layer:
     """The layer of sections of typed values, `{"state": {"path": …}}`."""
-    layer = Layer()
+    layer = Layer(named_in=source)
     for section, table in tables.items():
         if section in NAMED and isinstance(table, Mapping):
             _take_named(layer, section, table, source)

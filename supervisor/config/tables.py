@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,10 +26,10 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
 
 def judged(table: Mapping[str, Any], kind: type[S]) -> tuple[S | None, list[Problem]]:
     """Return the table as a struct (None when it is none), and what is wrong with it: unknown keys, wrong types."""
-    known = {field.name for field in msgspec.structs.fields(kind)}
-    problems = list(_unknown(table, known))
+    problems: list[Problem] = []
+    known = _known(table, kind, "", problems)
     try:
-        return msgspec.convert({name: table[name] for name in table if name in known}, kind), problems
+        return msgspec.convert(known, kind), problems
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         return None, [*problems, (where.rstrip("`").removeprefix("."), what, "")]
@@ -40,8 +40,17 @@ def passed_on(names: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, s
     return {variable: environ[variable] for variable in names if variable in environ}
 
 
-def _unknown(table: Mapping[str, Any], known: set[str]) -> Iterator[Problem]:
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            yield name, "there is no such key", near[0] if near else ""
+def _known(table: Mapping[str, Any], kind: type[msgspec.Struct], below: str, problems: list[Problem]) -> dict[str, Any]:
+    """Return what has a name that there is, of tables inside it too, and note what has not."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        inside = kinds.get(name)
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, n=1)
+            problems.append((below + name, "there is no such key", below + near[0] if near else ""))
+        elif isinstance(value, Mapping) and isinstance(inside, type) and issubclass(inside, msgspec.Struct):
+            found[name] = _known(value, inside, f"{below}{name}.", problems)
+        else:
+            found[name] = value
+    return found

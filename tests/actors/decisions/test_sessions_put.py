@@ -101,6 +101,17 @@ def test_a_family_has_fifty_generations(bench: Bench) -> None:
         bench.do(put(id="session_50", parent_id="session_49"))
 
 
+def test_two_families_that_are_joined_have_fifty_generations_together(bench: Bench) -> None:
+    for family in ("old", "young"):
+        bench.do(put(id=f"session_{family}_0"))
+        for number in range(1, 26):
+            bench.do(put(id=f"session_{family}_{number}", parent_id=f"session_{family}_{number - 1}"))
+    with pytest.raises(Conflict, match="50"):
+        bench.do(put(id="session_young_0", parent_id="session_old_24"))
+    joined = bench.do(put(id="session_young_0", parent_id="session_old_23"))
+    assert joined["parent_id"] == foreign_session_id("session_old_23")
+
+
 def test_a_closed_session_has_an_end_and_no_turn(bench: Bench) -> None:
     row = bench.do(put(status="closed", outcome="merged", current_turn_id="t"))
     assert (row["closed_at"], row["current_turn_id"], row["outcome"]) == (START, None, "merged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -87,4 +88,20 @@ def test_entries_of_a_portion_that_failed_leave_with_a_task_that_was_archived_si
     driver.settle_files()
     assert entries_of(tmp_path, "logs") == []
     assert entries_of(tmp_path, "archive/tasks/t/1") == [1, 2]
+    driver.store.close()
+
+
+@pytest.mark.parametrize("removed", ["tasks", "sessions", "logs", "reports", "archive"])
+def test_a_directory_that_somebody_removed_keeps_nothing_back(tmp_path: Path, removed: str) -> None:
+    driver = Driver(disk_store(tmp_path))
+    driver.create("before")
+    driver.settle_files()
+    shutil.rmtree(tmp_path / removed)
+    driver.create("t")
+    driver.commit(spilled("t", 1, 2))
+    driver.commit(archived("before", 2))
+    driver.settle_files()
+    assert (tmp_path / "tasks" / "t.json").exists()
+    assert entries_of(tmp_path, "logs") == [1, 2]
+    assert (tmp_path / "archive" / "tasks" / "before").exists()
     driver.store.close()

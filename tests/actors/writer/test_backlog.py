@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from actors.messages.records import LogAppend, LogRead
 from actors.messages.sessions import SessionAppend, SessionCreate, SessionMessages
@@ -201,6 +202,24 @@ async def test_messages_that_the_disk_does_not_take_are_told_to_be_unreadable_an
         assert await running.send(SessionMessages(id=SESSION)).kind() == "storage_failed"
         running.disk.mend()
         assert await messages(running) == ["first", "second"]
+
+
+async def test_a_disk_that_refuses_files_is_logged_once_however_often_it_is_asked(tmp_path: Path) -> None:
+    async with running_runtime(tmp_path) as running:
+        await create_session(running)
+        await append(running, "first")
+        assert await messages(running) == ["first"]
+        with structlog.testing.capture_logs() as lines:
+            running.disk.refuse("pwrite", "write", "create", where="sessions/")
+            await append(running, "second")
+            for _question in range(5):
+                assert await running.send(SessionMessages(id=SESSION)).kind() == "storage_failed"
+            running.disk.mend()
+            assert await messages(running) == ["first", "second"]
+            await running.until(lambda: is_written(running))
+        told = [line["event"] for line in lines if line["log_level"] == "warning"]
+        assert told.count("files behind the journal could not be written") == 1
+        assert told.count("files behind the journal are written again") == 1
 
 
 async def test_commands_wait_while_too_many_messages_are_held_in_memory_for_their_files_and_questions_do_not(

@@ -81,13 +81,27 @@ def test_variables_are_passed_on_by_name(tmp_path: Path) -> None:
         ("[tools.X]\nargv = ['a']\noutput = 'xml'\n", "tools.X.output"),
         ("[tools.X]\nargv = ['a', '{descripton}']\n", "did you mean description?"),
         ("[tools.X]\nargv = ['a']\nlimits = { wall_s = -1 }\n", "tools.X.limits.wall_s"),
-        ("[tools.X]\nargv = ['a']\nlimits = { wall = 1 }\n", "tools.X.limits"),
+        ("[tools.X]\nargv = ['a']\nlimits = { silence = 1 }\n", "limits.silence: there is no such key; did you mean"),
+        ("[tools.X]\nargv = ['a']\nlimits = { silence = 1 }\n", "did you mean limits.silence_s?"),
         ("[tools.X]\nargv = 'a b'\n", "tools.X.argv"),
         ("[tools]\nX = 1\n", "is a tool: write [tools.X]"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[tools.X]\nargv = []\n", "mine.toml"),
+        ("[tools.X]\noutput = 'text'\n", "mine.toml"),
+        ("[tools.CODEX]\nlimits = { silence_s = -1 }\n", "mine.toml"),
+        ("[tools.CODEX]\nlimits = { silent_s = 1 }\n", "mine.toml"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file_that_says_it(tmp_path: Path, text: str, place: str) -> None:
+    assert refusal(tmp_path, text).startswith(f"{tmp_path / place}: tools.")
 
 
 def test_braces_of_other_kinds_are_the_commands_own(tmp_path: Path) -> None:
