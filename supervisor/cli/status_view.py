@@ -48,9 +48,12 @@ def running(status: Status, health: Mapping[str, Any] | None, now: datetime) -> 
         pairs.append(("last save", _last_save(health, now)))
     pairs += _alerts(status)
     restarts, last = dig(status, "root", "restarts"), dig(status, "root", "last_error")
-    if restarts or last:
-        told = f"{restarts or 0}" + (f", last error: {one_line(str(last))}" if last else "")
-        pairs.append(("restarts", Cell(told, WARNING)))
+    if restarts:
+        pairs.append(
+            ("restarts", Cell(f"{restarts}" + (f", last error: {one_line(str(last))}" if last else ""), WARNING))
+        )
+    elif last:
+        pairs.append(("last error", Cell(one_line(str(last)), WARNING)))
     pairs += _recovery(status)
     return [facts(pairs), actors(status.get("actors") or (), "Actors")]
 
