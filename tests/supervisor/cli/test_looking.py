@@ -78,7 +78,7 @@ def test_status_tells_what_runs(serve: Serve, capsys: Captured) -> None:
         "health     degraded: runtime/core/tasks is backing_off",
         "processes  root 10, runtime 11\n",
         "tasks      4 (3 pending, 1 completed)",
-        "restarts   2, the last: killed by SIGKILL",
+        "restarts   2, last error: killed by SIGKILL",
         "recovered  from state.json, 5 facts replayed, in 20ms",
         "crashed: ValueError five [2J",
     ):
