@@ -75,6 +75,8 @@ class Gateway:
         self._pump = Pump(door=door, dispatch=self._dispatch, observer=observer)
         self._woken = trio.Event()
         self._quiet: trio.Event | None = None
+        self._failure: Exception | None = None
+        """What went wrong while somebody else had replies sent."""
 
     @property
     def connections(self) -> int:
@@ -105,10 +107,15 @@ class Gateway:
     def flush(self) -> None:
         """Send what waits to be sent, and let go on what waited for an answer. Never waits.
 
-        For the writer: called before a commit that blocks the loop, so that no reply waits for it.
+        For the writer: called before a commit that blocks the loop, so that no reply waits for it. What goes wrong here
+        is the gateway's crash and not the writer's: a task of the gateway raises it, and its next run makes it good.
         """
         if self._dispatch.dirty:
-            self._flush()
+            try:
+                self._flush()
+            except Exception as error:  # noqa: BLE001 - raised where it belongs
+                self._failure = error
+                self._wake()
 
     def _flush(self) -> None:
         dispatch, pump = self._dispatch, self._pump
@@ -167,6 +174,7 @@ class Gateway:
             filled(actor)
         self._readiness = self._pump.open()
         # What the run before left undone: bytes to send, requests to offer.
+        self._failure = None
         self._dispatch.dirty.clear()
         for peer in list(self._pump.peers.values()):
             peer.connection.dirty = False
@@ -187,6 +195,9 @@ class Gateway:
         while True:
             await self._woken.wait()
             self._woken = trio.Event()
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             self._flush()
 
     async def _look_at_clock(self, context: Context) -> None:

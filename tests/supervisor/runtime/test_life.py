@@ -13,10 +13,12 @@ import trio
 from actors.messages.records import EventSubscribe
 from actors.messages.request import Delivery
 from actors.messages.tasks import TaskCreate, TaskGet
+from supervisor.gateway.connection import Connection
+from supervisor.gateway.pump import Pump
 from supervisor.root.control import Beat, GaveUp, Hello, Ready, Refused, Status, Stop, Stopped
 from supervisor.tree.chaos import Harm
 from tests.kit.moody_disk import MoodyDisk
-from tests.kit.runtimes import config_of, running_runtime
+from tests.kit.runtimes import PATIENCE_S, config_of, running_runtime
 
 
 def create(call_id: int, **params: Any) -> dict[str, Any]:
@@ -184,3 +186,36 @@ async def test_an_actor_that_does_not_leave_ends_the_process(tmp_path: Path, mon
         await running.until(lambda: running.given_up)
         assert "runtime/core/domain/runs" in running.given_up[0]
         release.set()
+
+
+async def test_a_defect_in_sending_replies_is_the_gateways_crash_and_not_the_writers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    struck: list[Connection] = []
+    send = Pump.send
+
+    def crash(self: Pump, connection: Connection) -> None:
+        if not struck and b'"result"' in bytes(connection.to_send()):
+            struck.append(connection)
+            raise RuntimeError("planted")
+        send(self, connection)
+
+    async with running_runtime(tmp_path) as running:
+        await running.settle()
+        clients = [await running.client() for _ in range(3)]
+        gate = running.disk.gate("fdatasync", where="journal/")
+        first = running.send(TaskCreate(description="holds the disk"))
+        await running.until(lambda: gate.reached)
+        for number, client in enumerate(clients):
+            await client.send(create(number, id=f"t{number}"))
+        await running.until(lambda: running.assembly.gateway.commands_under_way == len(clients))
+        await running.until(lambda: running.assembly.mailboxes["writer"].depth == len(clients))
+        monkeypatch.setattr(Pump, "send", crash)
+        gate.open()
+        await first.result()
+        with trio.fail_after(PATIENCE_S):
+            answers = [await client.line() for client in clients]
+        assert len(struck) == 1
+        assert sorted(answer is None for answer in answers) == [False, False, True], "one in hand is lost, and no other"
+        assert running.view("writer").incarnation == 1
+        await running.until_up("gateway", 2)
