@@ -34,6 +34,15 @@ class Limits:
     """What all connections hold together; above it those that hold more than a fair share are not read, and their
     queries are answered with `overloaded`."""
 
+    @property
+    def answers_unsent_bytes_max(self) -> int:
+        """Return how many bytes of answers to queries may wait for a client; more queries are `overloaded`.
+
+        Who asks much at once may read as fast as it can and yet be behind. The last eighth of what may be unsent is for
+        such refusals and for replies to commands; only who lets that fill up, too, does not read.
+        """
+        return self.unsent_bytes_max - self.unsent_bytes_max // 8
+
     def fair_share_bytes(self, connections: int) -> int:
         """Return what one of so many connections may hold while the budget is used up.
 

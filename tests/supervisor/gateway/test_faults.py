@@ -158,11 +158,39 @@ async def _ask_until_closed(stream: trio.SocketStream) -> None:
         return
 
 
-async def test_a_batch_whose_replies_are_not_read_is_closed_too(tmp_path: Path) -> None:
+async def test_queries_that_are_sent_at_once_and_have_too_long_answers_are_told_and_the_connection_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, limits=Limits(unsent_bytes_max=2_000_000)) as server:
+        client = await server.client()
+        server.actors["tasks"].answer = lambda _: b'"' + b"r" * 400_000 + b'"'
+        await client.send(*(call("task.get", n, id="x") for n in range(20)))
+        replies = [await client.reply() for _ in range(20)]
+        refused = [reply["error"]["data"]["kind"] for reply in replies if "error" in reply]
+        assert set(refused) == {"overloaded"}
+        assert 1 < 20 - len(refused) < 20
+        await client.send(call("task.get", 20, id="x"))
+        assert "result" in await client.reply()
+
+
+async def test_a_batch_with_too_long_replies_is_answered_with_those_that_have_room(tmp_path: Path) -> None:
     async with serving(tmp_path, limits=Limits(unsent_bytes_max=2_000_000, in_flight_max=8)) as server:
         client = await server.client()
         server.actors["tasks"].answer = lambda _: b'"' + b"r" * 100_000 + b'"'
         await client.send([call("task.get", n, id="x") for n in range(1000)])
+        line = await client.line()
+        assert line is not None
+        replies = json.loads(line)
+        assert [reply["id"] for reply in replies] == list(range(1000))
+        assert 10 < sum("result" in reply for reply in replies) < 20
+        assert server.gateway.connections == 1
+
+
+async def test_a_batch_of_commands_whose_replies_are_not_read_is_closed_too(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits=Limits(unsent_bytes_max=2_000_000, in_flight_max=8)) as server:
+        client = await server.client()
+        server.actors["tasks"].answer = lambda _: b'"' + b"r" * 100_000 + b'"'
+        await client.send([create(n) for n in range(1000)])
         await server.until_connections(0)
         assert len(server.actors["tasks"].seen) < 100
 
