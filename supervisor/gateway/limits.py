@@ -47,6 +47,7 @@ class Limits:
         """Return what one of so many connections may hold while the budget is used up.
 
         Half the budget over all of them: together with the budget itself that bounds what is held to 1.5 times of it,
-        and a client that holds little never notices those that hold much.
+        and a client that holds little never notices those that hold much. One line comes on top: it is read to its end
+        all the same, so that halves of lines do not all wait for each other.
         """
         return self.memory_bytes_max // (2 * max(1, connections))
