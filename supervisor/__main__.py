@@ -29,8 +29,8 @@ def what_is_wrong() -> str:
     if not getattr(package, "__perdure__", False) or not beside.is_dir():
         return (
             f"the package `supervisor` in {Path(__file__).parent} is not Perdure's, or not all of it: supervisord "
-            "installs one of the same name. Install Perdure into an environment of its own: pipx install perdure, "
-            "or uv tool install perdure."
+            "installs one of the same name. Install Perdure into an environment of its own: pipx or uv "
+            "tool makes one."
         )
     if find_spec("supervisor.cli") is None:
         return f"the command line is missing in {Path(__file__).parent}. Install Perdure again."

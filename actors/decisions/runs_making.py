@@ -99,7 +99,9 @@ def _tool_of(task: Task, at: At) -> Tool:
     tool = tool_named(task.tool, at.rules)
     if tool is None:
         known = ", ".join(sorted({*at.rules.runs.tools, SHELL}))
-        raise InvalidParams.of("task_id", f"task {task.id} wants the tool {task.tool}; configured are {known}")
+        raise InvalidParams.of(
+            "task_id", f"task {task.id} wants the tool {task.tool}, which is not configured; there are {known}"
+        )
     return tool
 
 

@@ -63,7 +63,7 @@ def needed_parent(draft: Draft, session_id: str, parent: str, path: str) -> str:
     for above in range(1, DEPTH_MAX):
         if generation == session_id:
             raise Conflict(
-                f"session {found.id} descends from {session_id}: its parent it cannot be",
+                f"session {found.id} descends from {session_id}: so it cannot be its parent",
                 hint="session.tree shows who descends from whom",
                 id=session_id,
             )

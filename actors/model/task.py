@@ -34,15 +34,27 @@ TRANSITIONS: Final[dict[tuple[str, str], Status]] = {
 }
 """(status, what happens) → the next status."""
 
+_PARTICIPLES: Final[dict[str, str]] = {
+    "start": "started",
+    "claim": "claimed",
+    "cancel": "cancelled",
+    "complete": "completed",
+    "fail": "failed",
+    "release": "released",
+    "reopen": "reopened",
+}
+"""What happens, as it is said of a task."""
+
 
 def next_status(task_id: str, status: str, happening: str) -> Status:
     """Return the status that follows; raise InvalidTransition naming what would be allowed."""
     following = TRANSITIONS.get((status, happening))
     if following is None:
-        allowed = sorted(what for (origin, what) in TRANSITIONS if origin == status)
+        *others, last = sorted(_PARTICIPLES[what] for (origin, what) in TRANSITIONS if origin == status)
+        allowed = f"{', '.join(others)} or {last}" if others else last
         raise InvalidTransition(
-            f"task {task_id} is {status}: it cannot {happening}",
-            hint=f"a {status} task can {' or '.join(allowed)}",
+            f"task {task_id} is {status}: it cannot be {_PARTICIPLES[happening]}",
+            hint=f"a {status} task can be {allowed}",
             status=status,
         )
     return following

@@ -2,6 +2,9 @@
 
 Every line is decoded. Of each task, session and run the revs must rise from line to line, and what the state holds in
 the end must be what the last line about it said: a state.json of another day or of another directory shows there.
+
+Where the journal ends before the state and the state is nowhere behind it, it is the journal that has lost something:
+its end. The state is then all there is of that, and stays.
 """
 
 from __future__ import annotations
@@ -71,7 +74,15 @@ def verify_journal(
     for seq, problem in [*unknown, *revs.fallen]:
         findings.add(layout.journal, f"line {seq}: {problem}", "error", "look at the line", Remedy.JOURNAL, up_to=seq)
     if not (report.damages or report.missing or unknown or revs.fallen):
-        _compare(layout, revs, tables, findings, can_rebuild=begin_seq == 0 or _has_base(disk, layout, begin_seq))
+        behind, ahead = _compare(revs, tables)
+        if segments and not behind and report.next_seq <= tables.seq:
+            _tell_missing(layout, findings, report.next_seq, tables.seq)
+        else:
+            can_rebuild = begin_seq == 0 or _has_base(disk, layout, begin_seq)
+            remedy = Remedy.FORGET_STATE if can_rebuild else Remedy.NONE
+            for problem in [*behind, *ahead]:
+                hint = "state.json does not belong to this journal"
+                findings.add(layout.state, problem, "error", hint, remedy)
     for backup in layout.backups(disk):
         if backup.seq < begin_seq:
             problem = f"the journal begins at {begin_seq + 1}: it does not lead from here to the present"
@@ -88,27 +99,37 @@ def _tell_damage(layout: Layout, report: ScanReport, findings: Findings, durable
     if report.damages_omitted:
         findings.omitted += report.damages_omitted
     for first, last in report.missing:
-        problem, hint = f"the lines {first} to {last} are missing", "task and session files fill in what they hold"
-        findings.add(layout.journal, problem, "error", hint, Remedy.JOURNAL, up_to=last)
+        _tell_missing(layout, findings, first, last)
     torn = report.torn
     if torn is not None and (durable_seq is None or report.next_seq <= durable_seq):
         problem = f"ends in the middle of line {torn.line}: {torn.reason}"
         findings.add(torn.path, problem, "info", "it was never acknowledged", Remedy.RECOVER)
 
 
-def _compare(layout: Layout, revs: _Revs, tables: Tables, findings: Findings, *, can_rebuild: bool) -> None:
-    """Tell of rows that the state has otherwise than the journal's last word about them."""
-    wrong = []
+def _tell_missing(layout: Layout, findings: Findings, first: int, last: int) -> None:
+    problem, hint = f"the lines {first} to {last} are missing", "task and session files fill in what they hold"
+    findings.add(layout.journal, problem, "error", hint, Remedy.JOURNAL, up_to=last)
+
+
+def _compare(revs: _Revs, tables: Tables) -> tuple[list[str], list[str]]:
+    """Return the rows that the state has otherwise than the journal's last word about them: older ones, newer ones."""
+    behind: list[str] = []
+    ahead: list[str] = []
     for (table, row_id), (rev, is_gone) in revs.newest.items():
         row = tables.row(table, row_id)
         if is_gone and row is not None and row.rev <= rev:
-            wrong.append(f"{table.removesuffix('s')} {row_id} is there, and the journal says that it went")
+            behind.append(f"{table.removesuffix('s')} {row_id} is there, and the journal says that it went")
         elif not is_gone and (row is None or row.rev != rev):
             there = "is not there" if row is None else f"has rev {row.rev}"
-            wrong.append(f"{table.removesuffix('s')} {row_id} {there}, the journal says {rev}")
-    remedy = Remedy.FORGET_STATE if can_rebuild else Remedy.NONE
-    for problem in wrong:
-        findings.add(layout.state, problem, "error", "state.json does not belong to this journal", remedy)
+            problem = f"{table.removesuffix('s')} {row_id} {there}, the journal says {rev}"
+            (ahead if _newest_rev(tables, table, row_id) > rev else behind).append(problem)
+    return behind, ahead
+
+
+def _newest_rev(tables: Tables, table: str, row_id: str) -> int:
+    """Return the rev that the state knows of a row, or with which it went; 0 when it knows neither."""
+    known = tables.row(table, row_id) or tables.tombstones.get((table, row_id))
+    return 0 if known is None else known.rev
 
 
 def _has_base(disk: Disk, layout: Layout, begin_seq: int) -> bool:

@@ -50,7 +50,8 @@ class Host:
         self._heartbeat_s = math.inf
         self._alive_at_s = math.inf
         self._closing_at_s: float | None = None
-        self._woken_fd = _wake_by_signals(self._close)
+        self._is_told_to_leave = False
+        self._woken_fd = _wake_by_signals(self._note_sigterm)
 
     def run(self) -> None:
         """Serve until the root is gone or says so."""
@@ -96,7 +97,13 @@ class Host:
     def _woken(self) -> None:
         """Some signal came: SIGCHLD, in all likelihood."""
         os.read(self._woken_fd, 4096)
+        if self._is_told_to_leave:
+            self._leave()
         self._runs.child_died()
+
+    def _note_sigterm(self) -> None:
+        """A signal's handler may run in the middle of anything: what it asks for is done in the loop, by `_woken`."""
+        self._is_told_to_leave = True
 
     # The root.
 
@@ -120,10 +127,10 @@ class Host:
                     case control.Door(number=number):
                         self._open_door(number)
         except ConnectionEnded:
-            self._root_gone()
+            self._leave()
         except ProtocolBroken as error:
             _complain(f"the root broke the protocol: {error}")
-            self._close()
+            self._leave()
 
     def _open_door(self, number: int) -> None:
         if self._runtime is not None:
@@ -137,23 +144,21 @@ class Host:
             _complain("a door came without its descriptor: there are too many open files")
             self._want_door_in(DOOR_PAUSE_S)
 
-    def _root_gone(self) -> None:
-        """End everything, and tell the runtime nothing of it.
+    def _leave(self) -> None:
+        """Begin the end of everything, and tell the runtime nothing of it.
 
-        It lives for a moment longer, and would take the ends that its agents are put to for ends of their own.
+        It lives for a moment longer, or goes on with the next host, and would take the ends that its agents are put to
+        for ends of their own.
         """
+        if self._closing_at_s is not None:
+            return
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None
         self._next_door_at_s = math.inf
-        self._close()
-
-    def _close(self) -> None:
-        """Begin the end of everything."""
-        if self._closing_at_s is None:
-            self._closing_at_s = time.monotonic()
-            self._alive_at_s = math.inf
-            self._runs.end_all(self._closing_at_s, CLOSE_GRACE_S)
+        self._closing_at_s = time.monotonic()
+        self._alive_at_s = math.inf
+        self._runs.end_all(self._closing_at_s, CLOSE_GRACE_S)
 
     def _is_done(self) -> bool:
         if self._closing_at_s is None:
@@ -206,10 +211,10 @@ class Host:
         try:
             self._root.flush()
         except ConnectionEnded:
-            self._root_gone()
+            self._leave()
 
 
-def _wake_by_signals(close: Callable[[], None]) -> int:
+def _wake_by_signals(note_sigterm: Callable[[], None]) -> int:
     """Return a descriptor that wakes the poll: for SIGCHLD, and for SIGTERM, which begins the end."""
     woken_fd, wake_fd = os.pipe()
     os.set_blocking(woken_fd, False)
@@ -218,7 +223,7 @@ def _wake_by_signals(close: Callable[[], None]) -> int:
     # Handlers, not SIG_IGN, which agents would inherit over exec.
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: close())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: note_sigterm())
     return woken_fd
 
 

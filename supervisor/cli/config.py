@@ -47,7 +47,7 @@ def show(invocation: Invocation, keys: tuple[str, ...]) -> None:
             {name: {"value": _value(values, name), "source": resolved.sources.get(name, "default")} for name in wanted}
         )
         return
-    from supervisor.config.sources import default_file
+    from supervisor.config.shipped import default_file
 
     shipped = str(default_file())
     rows = []

@@ -84,6 +84,13 @@ def _row(event: Event, now: datetime) -> tuple[Cell, ...]:
     )
 
 
+def _ended(data: Mapping[str, Any]) -> str:
+    """What a process ended with, where all was not well: a service's end has no error of its own."""
+    if data.get("signal"):
+        return f"signal {data['signal']}"
+    return f"exit code {data['exit_code']}" if data.get("exit_code") else ""
+
+
 def _what(data: Any) -> str:
     """The most telling of an event's data, in one line."""
     if not isinstance(data, Mapping):
@@ -94,6 +101,8 @@ def _what(data: Any) -> str:
     messages = data.get("messages")
     if isinstance(messages, Sequence) and messages and not isinstance(messages, str):
         return counted(len(messages), "message")
+    if not data.get("error") and (ended := _ended(data)):
+        return ended
     for name in _TELLING:
         if data.get(name):
             value = data[name]

@@ -55,8 +55,8 @@ def archive(invocation: Invocation, file: Path) -> None:
     """
     Write the whole state directory into one file, with checksums.
 
-    Perdure may run meanwhile. A name that ends in .gz is compressed. Unpacked into an empty directory (`tar -xf FILE -C
-    DIR`) it is a state directory; its manifest.json names every file with its length and SHA-256.
+    Perdure may run meanwhile. A name that ends in .gz or .tgz is compressed. Unpacked into an empty directory (`tar -xf
+    FILE -C DIR`) it is a state directory; its manifest.json names every file with its length and SHA-256.
     """
     from supervisor import __version__
     from supervisor.foreign.export_archive import export_archive, size_bytes

@@ -69,6 +69,10 @@ _COMMANDS: Final[dict[str, str]] = {
 """Hints of the runtime name methods; whoever reads them here types commands, which are mostly called alike."""
 
 
+_KEPT_OUT: Final = "do it as whom that belongs to, or name a directory of your own with --state-path"
+_UNANSWERED: Final = "it may still take effect: perdure status says what the runtime is at; look before you repeat it"
+
+
 class CommandFailed(Exception):
     """A failure that the command line found by itself."""
 
@@ -96,7 +100,8 @@ def told(error: Exception) -> Told:
         return Told(_line(str(error), "", getattr(error, "hint", "")), Exit.USAGE)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return Told(_line(f"{where}{error.strerror or error}", type(error).__name__, ""), Exit.FAILED)
+        hint = _KEPT_OUT if isinstance(error, PermissionError) and error.filename else ""
+        return Told(_line(f"{where}{error.strerror or error}", type(error).__name__, hint), Exit.FAILED)
     return Told(
         _line(
             f"{type(error).__name__}: {error}",
@@ -118,6 +123,8 @@ def _told_of_runtime(error: PerdureError) -> Told:
         message += ": " + "; ".join(f"{violation.get('path')}: {violation.get('message')}" for violation in untold)
     if crash_id := error.details.get("crash_id"):
         message = f"{message} [crash {crash_id}]"
+    if error.kind == "timed_out":  # the client's own hint speaks of a key, which nobody has here
+        return Told(_line(message, error.kind, _UNANSWERED), Exit.FAILED)
     hint = _METHOD.sub(_typed, error.hint).replace("the parameters named in violations", "what is named")
     return Told(_line(message, error.kind, hint), EXIT_OF_KIND.get(error.kind, Exit.FAILED))
 

@@ -105,7 +105,7 @@ def common_options(*, data: bool) -> list[click.Option]:
     options = [
         click.Option(
             ["--state-path"],
-            type=click.Path(file_okay=True),
+            type=click.Path(readable=False),
             metavar="DIR",
             expose_value=False,
             callback=_note("state_option"),
@@ -113,7 +113,7 @@ def common_options(*, data: bool) -> list[click.Option]:
         ),
         click.Option(
             ["--config"],
-            type=click.Path(dir_okay=True),
+            type=click.Path(readable=False),
             metavar="FILE",
             expose_value=False,
             callback=_note("config_option"),

@@ -12,8 +12,9 @@ from supervisor.cli.grammar import command
 from supervisor.cli.interrupts import Interrupted, Interrupts
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.printing import Printer, is_to_be_readable
-from supervisor.cli.reach import runtime
+from supervisor.cli.reach import Runtime, runtime
 from supervisor.cli.short_ids import do_with_id
+from supervisor.cli.task_reading import whole_task_id
 
 if TYPE_CHECKING:
     from supervisor.client import Client
@@ -37,11 +38,28 @@ raw_option = click.option("--raw", is_flag=True, help="What a tool prints as it 
 @offset_option
 @raw_option
 def logs(invocation: Invocation, id: str, following: bool, errors: bool, offset: int, raw: bool) -> int:  # noqa: FBT001  click gives flags so
-    """Show what a run printed; -f follows."""
+    """
+    Show what a run printed; -f follows.
+
+    RUN is a run's id or what that ends with, or a task's: then it is the newest run of that task.
+    """
     with runtime(invocation) as perdure:
-        row = do_with_id(perdure, "run", id, lambda id_: perdure.call("run.get", id=id_))
+        row = _named_run(perdure, id)
         readable = not errors and is_to_be_readable(row, sys.stdout, raw=raw)
         return show_output(perdure, row, following=following, errors=errors, offset=offset, readable=readable)
+
+
+def _named_run(perdure: Runtime, text: str) -> Any:
+    """The run that `text` names, or the newest of the task that it names: `perdure task add --run` tells only that."""
+    from actors.model.errors import NotFound
+
+    try:
+        return do_with_id(perdure, "run", text, lambda id_: perdure.call("run.get", id=id_))
+    except NotFound:
+        newest = perdure.call("run.list", task_id=whole_task_id(perdure, text), limit=1)["runs"]
+        if not newest:
+            raise
+        return newest[0]
 
 
 def show_output(

@@ -32,6 +32,8 @@ class Column(NamedTuple):
     """Numbers stand below each other's last digits."""
     elastic: bool = False
     """Takes the room that is left, and is cut first when there is too little."""
+    yields: bool = False
+    """Loses its beginning where the elastic column would get too little room with short ids, too."""
     wraps: bool = False
     """Shows all of a long text, on several lines."""
     ids: bool = False

@@ -46,6 +46,30 @@ def listed(runs: Sequence[Run], now: datetime) -> Table:
     return Table(tuple(column for column, _ in columns), rows, empty="No runs.")
 
 
+def of_task(runs: Sequence[Run], now: datetime) -> Table:
+    """A task's runs, the newest first: what became of each try, and why the next one was needed."""
+    columns = (
+        Column("RUN", ids=True),
+        Column("TRY", right=True),
+        Column("STATUS"),
+        Column("BEGUN", right=True),
+        Column("TOOK", right=True),
+        Column("ERROR", elastic=True),
+    )
+    rows = [
+        (
+            Cell(scalar(run.get("id")), STRONG),
+            Cell(scalar(run.get("attempt"))),
+            status(run),
+            Cell(age(run.get("started_at"), now), FAINT),
+            Cell(took(run, now), FAINT),
+            Cell(one_line(str(dig(run, "error", "message") or ""))),
+        )
+        for run in runs
+    ]
+    return Table(columns, rows, title="Runs")
+
+
 def status(run: Run) -> Cell:
     """The status, with what the agent ended with where that is not what everybody hopes for."""
     text = scalar(run.get("status"))

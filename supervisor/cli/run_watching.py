@@ -149,8 +149,9 @@ class _Watch:
                 sys.stderr.write("\n")
                 chosen: str = click.prompt(
                     "Stop the run, leave it running, or watch on?",
-                    type=click.Choice(["stop", "leave", "watch"]),
+                    type=click.Choice(_ANSWERS),
                     default="leave",
+                    value_proc=_answered,
                     err=True,
                 )
             except (click.Abort, KeyboardInterrupt):
@@ -161,6 +162,18 @@ class _Watch:
     def _stop(self, run: Run) -> None:
         """Have it ended; what it prints meanwhile is printed afterwards. One that is over stays as it is."""
         until_over(self._perdure, "run.stop", id=run["id"])
+
+
+_ANSWERS: Final = ("stop", "leave", "watch")
+
+
+def _answered(text: str) -> str:
+    """The answer that `text` begins: `s` is enough. Raises UsageError, at which it is asked again."""
+    word = text.strip().lower()
+    for answer in _ANSWERS:
+        if word and answer.startswith(word):
+            return answer
+    raise click.UsageError(f"say {', '.join(_ANSWERS[:-1])} or {_ANSWERS[-1]}, or their first letter")
 
 
 def _is_own(run: Run) -> bool:

@@ -9,8 +9,8 @@ from supervisor.cli import run_view
 from supervisor.cli.choices import RUN_STATUSES, one_of, task_id, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
-from supervisor.cli.reach import ROWS_SHOWN, Runtime, listing, runtime
-from supervisor.cli.task_reading import get_task
+from supervisor.cli.reach import ROWS_SHOWN, listing, runtime
+from supervisor.cli.task_reading import whole_task_id
 
 
 @command("runs", example="perdure runs --status running", data=True)
@@ -25,7 +25,7 @@ from supervisor.cli.task_reading import get_task
 def runs(invocation: Invocation, task: str | None, status: str | None, limit: int, everything: bool) -> None:  # noqa: FBT001  click gives flags so
     """List runs, the newest first."""
     with runtime(invocation) as perdure:
-        filters = {"status": status, "task_id": None if task is None else _id_of(perdure, task)}
+        filters = {"status": status, "task_id": None if task is None else whole_task_id(perdure, task)}
         given = {name: value for name, value in filters.items() if value is not None}
         found = listing(perdure, "run.list", "runs", given, None if everything else limit)
     if invocation.as_json:
@@ -34,13 +34,3 @@ def runs(invocation: Invocation, task: str | None, status: str | None, limit: in
     invocation.screen.show(run_view.listed(found.rows, datetime.now(UTC)))
     if found.more:
         sys.stderr.write(f"These are the first {len(found.rows)}; --limit N or --all shows more.\n")
-
-
-def _id_of(perdure: Runtime, text: str) -> str:
-    """The whole id of a task; a task that was removed still has its runs, under the id as it is written."""
-    from actors.model.errors import NotFound
-
-    try:
-        return str(get_task(perdure, text)["id"])
-    except NotFound:
-        return text

@@ -7,6 +7,7 @@ searched for is found; `rich` is not even imported then. The plain form is made 
 """
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from supervisor.cli.paper import Cell, Column, Table
@@ -19,6 +20,9 @@ GAP: Final = "  "
 
 ELASTIC_LEAST: Final = 40
 """Cells that the elastic column should have: a description is recognised by its first words."""
+
+YIELDING_LEAST: Final = 12
+"""Cells that are left to a column that yields."""
 
 NARROW: Final = 120
 """Columns of a terminal that a line with a whole id, its other columns and ELASTIC_LEAST would fill."""
@@ -84,21 +88,36 @@ class Screen:
 
 
 def fitted(table: Table, width: int) -> Table:
-    """The table with short ids where whole ones would leave the elastic column less than it needs."""
+    """The table with short ids, then with short cells of columns that yield, as far as the elastic column needs it."""
+    if _needed(table) > width:
+        table = _with_cells(table, lambda place, text: shortened(text) if table.columns[place].ids else text)
+    if (missing := _needed(table) - width) > 0:
+        kept = {
+            place: max(YIELDING_LEAST, max(len(row[place].text) for row in table.rows) - missing)
+            for place, column in enumerate(table.columns)
+            if column.yields
+        }
+        table = _with_cells(table, lambda place, text: _ending(text, kept[place]) if place in kept else text)
+    return table
+
+
+def _needed(table: Table) -> int:
+    """How many columns of a terminal show what has to be seen."""
     needed = 0
     for place, column in enumerate(table.columns):
         natural = max(cells(row[place].text) for row in table.rows)
         needed += len(GAP) + max(len(column.name), min(natural, ELASTIC_LEAST) if column.elastic else natural)
-    if needed <= width:
-        return table
-    rows = [
-        [
-            cell._replace(text=shortened(cell.text)) if column.ids else cell
-            for column, cell in zip(table.columns, row, strict=True)
-        ]
-        for row in table.rows
-    ]
+    return needed
+
+
+def _with_cells(table: Table, text_of: Callable[[int, str], str]) -> Table:
+    rows = [[cell._replace(text=text_of(place, cell.text)) for place, cell in enumerate(row)] for row in table.rows]
     return table._replace(rows=rows)
+
+
+def _ending(text: str, kept: int) -> str:
+    """What `text` ends with: names that come from a hierarchy (`provider/model`) differ there."""
+    return text if len(text) <= kept else f"…{text[1 - kept :]}"
 
 
 def laid_out(table: Table) -> "RenderableType":

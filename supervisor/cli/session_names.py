@@ -45,6 +45,11 @@ def some_of_them(ids: Sequence[str], *, last: bool) -> list[str]:
     return named
 
 
+def is_number(text: str) -> bool:
+    """Whether `text` is what the last list may have called a session."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def named_session(perdure: Runtime, state_path: Path, text: str) -> str:
     """
     The id of the session that `text` names; a whole id as it is, for the runtime to judge.

@@ -9,7 +9,7 @@ from supervisor.cli.each import do_each
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import Runtime
-from supervisor.cli.session_names import id_argument, last_option, named_session, one_of_them
+from supervisor.cli.session_names import id_argument, is_number, last_option, named_session, one_of_them
 
 words_argument = click.argument("words", nargs=-1, metavar="ID NAME")
 tasks_option = click.option("--task", "tasks", multiple=True, metavar="ID", help="A task; may be given several times.")
@@ -23,6 +23,8 @@ projects_option = click.option("--project", "projects", multiple=True, metavar="
 def alias(invocation: Invocation, words: Sequence[str], last: bool, nothing: bool) -> int:  # noqa: FBT001  click gives flags so
     """Give a session a name that no other has; it stands for the id everywhere."""
     named, wanted = id_and_name(words, last=last, nothing=nothing)
+    if wanted is not None and is_number(wanted):
+        raise click.UsageError(f"the alias {wanted} would hide the session with that number in a list: choose a word")
     return do_each(
         invocation, "session", [named], lambda perdure, id_: perdure.call("session.alias", id=id_, alias=wanted), _alias
     )

@@ -44,7 +44,7 @@ def listed(sessions: Sequence[Session], now: datetime) -> Table:
         Column("STATUS"),
         Column("USED", right=True),
         Column("MSGS", right=True),
-        Column("MODEL"),
+        Column("MODEL", yields=True),
         Column("TITLE", elastic=True),
     )
     rows = [

@@ -47,11 +47,13 @@ def running(status: Status, health: Mapping[str, Any] | None, now: datetime) -> 
     if health is not None:
         pairs.append(("last save", _last_save(health, now)))
     pairs += _alerts(status)
-    if restarts := dig(status, "root", "restarts"):
-        last = dig(status, "root", "last_error")
+    restarts, last = dig(status, "root", "restarts"), dig(status, "root", "last_error")
+    if restarts:
         pairs.append(
-            ("restarts", Cell(f"{restarts}" + (f", the last: {one_line(str(last))}" if last else ""), WARNING))
+            ("restarts", Cell(f"{restarts}" + (f", last error: {one_line(str(last))}" if last else ""), WARNING))
         )
+    elif last:
+        pairs.append(("last error", Cell(one_line(str(last)), WARNING)))
     pairs += _recovery(status)
     return [facts(pairs), actors(status.get("actors") or (), "Actors")]
 

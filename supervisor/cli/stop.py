@@ -25,7 +25,7 @@ def stop(invocation: Invocation, ids: Sequence[str], grace_s: float | None) -> i
     """
     End runs, their agents and all that these began; wait until they are over.
 
-    A run that is over stays as it is. A run's task is cancelled with it.
+    RUN is a run's id or what that ends with. A run that is over stays as it is. A run's task is cancelled with it.
     """
     given = {} if grace_s is None else {"grace_s": grace_s}
     return do_each(

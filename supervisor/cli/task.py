@@ -11,7 +11,7 @@ _WRITING: Final = "Changing"
 
 TABLE: Final[dict[str, Row]] = {
     "list": Row("task_reading", "list_", "List tasks, the filtered ones or all.", _READING),
-    "show": Row("task_reading", "show", "Show one task with its log.", _READING),
+    "show": Row("task_reading", "show", "Show one task with its log and its newest runs.", _READING),
     "add": Row("task_writing", "add", "Add a task and print its id.", _WRITING),
     "edit": Row("task_editing", "edit", "Change a task's members, in the editor without options.", _WRITING),
     "log": Row("task_writing", "log", "Add a message to a task's log, or show the log.", _WRITING),

@@ -2,16 +2,19 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from supervisor.cli import task_view
+from supervisor.cli import run_view, task_view
 from supervisor.cli.choices import TASK_STATUSES, one_of, task_id, told
 from supervisor.cli.grammar import command
 from supervisor.cli.invocation import Invocation
 from supervisor.cli.reach import ROWS_SHOWN, Runtime, listing, runtime
 from supervisor.cli.short_ids import do_with_id
+
+RUNS_SHOWN: Final = 5
+"""Of one task: more than it is tried by default; `perdure runs --task` shows all."""
 
 
 @command("list", example="perdure task list --status pending --tool CLAUDECODE", data=True)
@@ -41,15 +44,27 @@ def list_(invocation: Invocation, limit: int, everything: bool, **filters: str |
 @command("show", example="perdure task show fix-login", data=True)
 @click.argument("id", shell_complete=task_id)
 def show(invocation: Invocation, id: str) -> None:
-    """Show one task with its log."""
+    """Show one task with its log and its newest runs."""
     with runtime(invocation) as perdure:
         row = get_task(perdure, id)
-    if invocation.as_json:
-        invocation.screen.json(row)
-    else:
-        invocation.screen.show(*task_view.shown(row, datetime.now(UTC)))
+        if invocation.as_json:
+            invocation.screen.json(row)
+            return
+        runs = listing(perdure, "run.list", "runs", {"task_id": row["id"]}, RUNS_SHOWN).rows if row.get("tool") else []
+    now = datetime.now(UTC)
+    invocation.screen.show(*task_view.shown(row, now), run_view.of_task(runs, now))
 
 
 def get_task(perdure: Runtime, text: str) -> Any:
     """The task that `text` names, by its id or what that ends with."""
     return do_with_id(perdure, "task", text, lambda id_: perdure.call("task.get", id=id_))
+
+
+def whole_task_id(perdure: Runtime, text: str) -> str:
+    """The whole id of a task; a task that was removed still has its runs, under the id as it is written."""
+    from actors.model.errors import NotFound
+
+    try:
+        return str(get_task(perdure, text)["id"])
+    except NotFound:
+        return text

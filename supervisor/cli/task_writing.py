@@ -45,6 +45,8 @@ def add(invocation: Invocation, description: str, depends_on: Sequence[str], run
     if running and not given.get("tool"):
         raise click.UsageError("--run needs a --tool that carries it out")
     text = sys.stdin.read().rstrip("\n") if description == "-" else description
+    if not text:
+        raise click.UsageError("DESCRIPTION is empty")
     params = {"description": text, **{name: value for name, value in given.items() if value is not None}}
     if depends_on:
         params["depends_on"] = list(depends_on)

@@ -2,6 +2,8 @@
 
 import attrs
 
+from supervisor.config.shipped import default_file
+
 
 @attrs.frozen(kw_only=True)
 class Violation:
@@ -44,4 +46,4 @@ class ConfigError(Exception):
         """The one error for all of `violations`, of which there is at least one."""
         listed = "; ".join(str(violation) for violation in violations)
         message = listed if len(violations) == 1 else f"{len(violations)} mistakes in the configuration: {listed}"
-        return cls(message, "correct what is named; configs/default.toml explains every key", violations)
+        return cls(message, f"correct what is named; {default_file()} explains every key", violations)

@@ -16,10 +16,10 @@ from supervisor.config import services, tools
 from supervisor.config.environment import CONFIG_VARIABLE, dotenv_values
 from supervisor.config.errors import ConfigError, Violation
 from supervisor.config.schema import KEYS, NAMED, ORDER, SECTIONS, Config
+from supervisor.config.shipped import default_file
 from supervisor.config.sources import (
     Layer,
     Sourced,
-    default_file,
     from_dotenv,
     from_environment,
     from_file,

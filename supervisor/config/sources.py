@@ -62,13 +62,6 @@ class Layer:
             self.refuse(source, name, str(error))
 
 
-def default_file(name: str = "default.toml") -> Path:
-    """A shipped file: in the installed package if it is there, else the checkout's."""
-    package = Path(__file__).parents[1]
-    installed = package / "_configs" / name
-    return installed if installed.exists() else package.parent / "configs" / name
-
-
 def from_file(path: Path, directory: Path) -> Layer:
     """The layer of one TOML file; relative paths in it are taken from `directory`, as those given anywhere else are."""
     source = str(path)

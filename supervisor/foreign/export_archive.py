@@ -79,7 +79,8 @@ def export_archive(
     """
     Write the archive; it is in its place when all of it is on the disk. `version` is this program's.
 
-    A name that ends in .gz is compressed. Raises FileExistsError when the target is there, other OSErrors as they come.
+    A name that ends in .gz or .tgz is compressed. Raises FileExistsError when the target is there, other OSErrors as
+    they come.
     """
     if target.exists():
         raise FileExistsError(f"{target} is there already")
@@ -88,7 +89,7 @@ def export_archive(
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            compression = "w|gz" if target.name.endswith(".gz") else "w|"
+            compression = "w|gz" if target.name.endswith((".gz", ".tgz")) else "w|"
             with tarfile.open(fileobj=stream, mode=compression, format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
                 for member in members(state_path):
                     _add(tar, member, exported, advance)

@@ -209,7 +209,8 @@ class RootDesk:
                     uptime_s=round(report.uptime_s, 3),
                     crash_id=report.id,
                 )
-                self._board.show(last_error=report.message)
+                of_host = path.startswith(AGENTS_PATH)
+                self._board.show(last_error=f"{_who(path)}: {report.message}" if of_host else report.message)
             case ChildRestarting(path=path) if path.startswith(AGENTS_PATH):
                 _log.warning("starting the agent host again", delay_s=event.delay_s, exhausted=event.exhausted)
             case ChildRestarting():

@@ -64,7 +64,7 @@ def take_hold(options: RootOptions, stack: contextlib.ExitStack) -> Holdings:
     if log_file is None:
         _log.error("the log file cannot be written; lines go to standard error only")
     if prepared.repaired_mode is not None:
-        _log.warning("the state directory was open to others; repaired", was=f"{prepared.repaired_mode:o}")
+        _log.warning("the state directory was not 0700 as it has to be; changed", was=f"{prepared.repaired_mode:o}")
     notifier = Notifier.taken_from(environment)
     stack.callback(notifier.close)
     listening = listen(state_path, environment, None if options.ahead is None else options.ahead.unbound)

@@ -243,7 +243,8 @@ def terminal(shell: Shell, *arguments: str) -> Iterator[Terminal]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "status"), [(b"stop\n", 128 + signal.SIGTERM, "cancelled"), (b"leave\n", 130, "running")]
+    ("answer", "code", "status"),
+    [(b"stop\n", 128 + signal.SIGTERM, "cancelled"), (b"no\ns\n", 143, "cancelled"), (b"leave\n", 130, "running")],
 )
 def test_ctrl_c_at_a_terminal_asks_what_it_means(shell: Shell, answer: bytes, code: int, status: str) -> None:
     with terminal(shell, "run", "sh", "-c", "echo begun; exec sleep 600") as screen:

@@ -42,12 +42,12 @@ def assert_one_clear_line(done: subprocess.CompletedProcess[str], said: str) -> 
 
 def test_a_package_overwritten_by_supervisord_is_named(installation: Path) -> None:
     (installation / "supervisor" / "__init__.py").write_text("# supervisord's\n")
-    assert_one_clear_line(run(installation), "pipx install perdure")
+    assert_one_clear_line(run(installation), "an environment of its own: pipx")
 
 
 def test_a_package_whose_init_supervisord_took_along_is_named(installation: Path) -> None:
     (installation / "supervisor" / "__init__.py").unlink()
-    assert_one_clear_line(run(installation), "pipx install perdure")
+    assert_one_clear_line(run(installation), "an environment of its own: pipx")
 
 
 def test_an_installation_without_actors_is_named(installation: Path) -> None:

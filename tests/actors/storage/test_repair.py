@@ -16,8 +16,8 @@ import pytest
 from actors.storage import offline
 from tests.kit.disks import read_tree
 from tests.kit.histories import SESSION, backups, edit_task, flip, flip_in, quarantined, recovered, segments, task_of
-from tests.kit.lives import busy_life
-from tests.kit.stores import Driver, disk_store
+from tests.kit.lives import busy_life, run_recorded
+from tests.kit.stores import OTHER_SESSION, Driver, deleted, disk_store, session_created, state_of
 
 Plant = Callable[[Path], object]
 
@@ -336,6 +336,49 @@ def test_a_state_of_another_day_is_told_and_the_journal_wins(life: tuple[Path, d
     (root / "other-day").rename(root / "state.json")
     assert told(offline.verify(root)) == []  # an older snapshot loses nothing: the journal leads from there
     assert recovered(root)[0]["rows"]["tasks"] == state["rows"]["tasks"]
+
+
+def test_where_the_journal_has_lost_its_end_the_state_stays_as_it_is(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    driver = Driver(disk_store(root))
+    driver.create("t1", "t2")
+    driver.commit(session_created(messages=["one"]))
+    driver.settle_files()
+    driver.save()
+    driver.describe("t1", "changed")
+    driver.commit(deleted("t2", 2))
+    driver.commit(session_created(OTHER_SESSION, ["other"]))
+    driver.commit(run_recorded("r1", 0))
+    driver.settle_files()
+    driver.save()
+    state = state_of(driver.tables)
+    driver.store.close()
+    for lost in segments(root)[1:]:
+        lost.unlink()
+    assert told(offline.verify(root)) == ["journal: the lines 4 to 7 are missing"]
+    repaired = offline.repair(root)
+    assert (repaired["ok"], repaired["lost"]) == (True, [])
+    assert not any("state.json" in name for name in repaired["quarantined"])
+    after = recovered(root)[0]["rows"]
+    for table in ("tasks", "sessions", "runs"):
+        assert after[table] == state["rows"][table], table
+
+
+def test_a_state_that_is_behind_its_journal_is_built_anew_although_its_seq_is_higher(tmp_path: Path) -> None:
+    root, other = tmp_path / "state", tmp_path / "other"
+    for place, members in ((root, "abc"), (other, "defgh")):
+        driver = Driver(disk_store(place))
+        driver.create(*members)
+        driver.settle_files()
+        driver.save()
+        driver.store.close()
+    for path in segments(root)[1:]:
+        path.unlink()
+    shutil.copy2(other / "state.json", root / "state.json")
+    about_state = [one for one in told(offline.verify(root)) if one.startswith("state.json")]
+    assert about_state == [f"state.json: task {task_id} is not there, the journal says 1" for task_id in "abc"]
+    offline.repair(root)
+    assert {"a", "b", "c"} <= recovered(root)[0]["rows"]["tasks"].keys()
 
 
 def test_an_edited_task_is_kept_in_quarantine_and_its_row_stays(life: tuple[Path, dict[str, Any]]) -> None:

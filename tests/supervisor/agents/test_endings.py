@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -216,12 +217,15 @@ def test_the_end_of_the_roots_channel_ends_everything(tmp_path: Path) -> None:
         assert took_s < 30, "two seconds on an idle machine"
 
 
-def test_a_runtime_that_outlives_the_root_for_a_moment_does_not_hear_how_agents_end_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_by", [lambda host: host.root.close(), lambda host: host.process.terminate()])
+def test_a_runtime_that_outlives_the_host_does_not_hear_how_agents_end_with_it(
+    tmp_path: Path, ended_by: Callable[[RunningHost], None]
+) -> None:
     with running_host(tmp_path) as host:
         link = host.link()
         link.attach()
         link.spawn("r", ("sleep", "600"))
-        host.root.close()
+        ended_by(host)
         while link.hear():
             pass
         assert host.wait() == 0

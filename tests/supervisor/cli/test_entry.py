@@ -115,3 +115,10 @@ def test_an_encoding_without_a_character_is_no_failure() -> None:
     )
     assert plain.returncode == 2
     assert b"there-is-no-" in plain.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_standard_stream_that_is_closed_is_no_failure(closed: str) -> None:
+    done = perdure(f"version {closed}")
+    assert done.returncode == 0
+    assert "defect" not in done.stderr

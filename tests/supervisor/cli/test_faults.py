@@ -42,6 +42,12 @@ def test_the_codes_are_those_of_the_root() -> None:
             2,
         ),
         (FileNotFoundError(2, "No such file", "/x"), "perdure: /x: No such file (FileNotFoundError)", 1),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            "perdure: /x: Permission denied (PermissionError): do it as whom",
+            1,
+        ),
+        (TimedOut("no answer"), "perdure: no answer (timed_out): it may still take effect: perdure status says", 1),
         (ZeroDivisionError("by zero"), "perdure: ZeroDivisionError: by zero (a defect in Perdure): repeat", 1),
     ],
 )

@@ -78,12 +78,21 @@ def test_status_tells_what_runs(serve: Serve, capsys: Captured) -> None:
         "health     degraded: runtime/core/tasks is backing_off",
         "processes  root 10, runtime 11\n",
         "tasks      4 (3 pending, 1 completed)",
-        "restarts   2, the last: killed by SIGKILL",
+        "restarts   2, last error: killed by SIGKILL",
         "recovered  from state.json, 5 facts replayed, in 20ms",
         "crashed: ValueError five [2J",
     ):
         assert line in shown
     assert "\x1b" not in shown
+
+
+def test_status_tells_of_a_process_that_died_while_the_runtime_never_did(serve: Serve, capsys: Captured) -> None:
+    died = {**STATUS, "root": {"restarts": 0, "last_error": "the agent host: killed", "phase": "running"}}
+    serve({**running(), "runtime.status": lambda _: died})
+    assert run(["status"]) == 0
+    shown = capsys.readouterr().out
+    assert "last error  the agent host: killed" in shown
+    assert "restarts  " not in shown.partition("Actors")[0]
 
 
 def test_status_as_json_is_what_the_runtime_said(serve: Serve, capsys: Captured) -> None:
@@ -257,6 +266,12 @@ def test_events_follows_from_where_it_was_told(serve: Serve, capsys: Captured, m
         (fact(1, "session.appended", message_count=7, messages=[{"role": "user"}, {"role": "tool"}]), "2 messages"),
         ({"kind": "state:saved", "id": None, "seq": None, "ts": STAMP, "data": None}, ""),
         (fact(1, "task.failed", error={"kind": "k", "message": "m"}), "m"),
+        (
+            {"kind": "service.exited", "data": {"status": "stopped", "exit_code": 4, "signal": None, "pid": None}},
+            "exit code 4",
+        ),
+        ({"kind": "service.exited", "data": {"status": "stopped", "exit_code": None, "signal": 9}}, "signal 9"),
+        ({"kind": "service.exited", "data": {"status": "stopped", "exit_code": 0, "signal": None}}, "stopped"),
     ],
 )
 def test_an_event_is_told_by_the_most_telling_of_its_data(event: dict[str, Any], what: str) -> None:

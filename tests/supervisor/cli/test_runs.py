@@ -86,6 +86,10 @@ def test_logs_follow_until_the_run_is_over(serve: Serve, capfdbinary: Bytes) -> 
     assert server.asked[-1] == ("output.subscribe", {"id": RUN_ID, "stream": "stdout", "offset": 3})
 
 
+def no_task(params: dict[str, Any]) -> dict[str, Any]:
+    raise NotFound(f"there is no task {params['id']}")
+
+
 def test_the_end_of_an_id_names_a_run(serve: Serve, capfdbinary: Bytes) -> None:
     def get(params: dict[str, Any]) -> dict[str, Any]:
         if params["id"] != RUN_ID:
@@ -96,12 +100,30 @@ def test_the_end_of_an_id_names_a_run(serve: Serve, capfdbinary: Bytes) -> None:
         {
             "run.get": get,
             "run.output": read(b"hi\n"),
-            "run.list": lambda _: {"runs": [run_row()], "next_cursor": None},
+            "run.list": lambda params: {"runs": [] if "task_id" in params else [run_row()], "next_cursor": None},
+            "task.get": no_task,
         }
     )
     assert run(["logs", RUN_ID[-8:]]) == 0
     assert capfdbinary.readouterr().out == b"hi\n"
     assert run(["logs", "nope"]) == 4
+
+
+def test_a_task_names_its_newest_run(serve: Serve, capfdbinary: Bytes) -> None:
+    def get(params: dict[str, Any]) -> dict[str, Any]:
+        raise NotFound(f"there is no run {params['id']}")
+
+    server = serve(
+        {
+            "run.get": get,
+            "run.output": read(b"hi\n"),
+            "run.list": lambda _: {"runs": [run_row()], "next_cursor": None},
+            "task.get": lambda params: {"id": params["id"]},
+        }
+    )
+    assert run(["logs", "fix-login"]) == 0
+    assert capfdbinary.readouterr().out == b"hi\n"
+    assert ("run.list", {"task_id": "fix-login", "limit": 1}) in server.asked
 
 
 def test_stop_waits_and_tells_how_each_run_ended(serve: Serve, capsys: Captured) -> None:

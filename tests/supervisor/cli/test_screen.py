@@ -133,3 +133,17 @@ def test_ids_are_shortened_only_where_a_description_would_have_no_room(
     assert "chosen-by-me" in narrow
     assert whole in without_colours(roomy.getvalue())
     assert whole in pipe.getvalue()
+
+
+def test_a_column_that_yields_loses_its_beginning_before_a_title_is_cut_to_nothing(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = (Column("N"), Column("MODEL", yields=True), Column("TITLE", elastic=True))
+    row = (Cell("1"), Cell("anthropic/claude-sonnet-4.5"), Cell("a title of some length"))
+    table = Table(columns, [row, (Cell("2"), Cell("small"), Cell("another"))])
+    Screen(terminal).show(table)
+    assert without_colours(terminal.getvalue()).splitlines()[1].rstrip() == "1  …-sonnet-4.5  a title of some length"
+    monkeypatch.setenv("COLUMNS", "50")
+    wider = Terminal()
+    Screen(wider).show(table)
+    assert "…ic/claude-sonnet-4.5  a title of some length" in without_colours(wider.getvalue())

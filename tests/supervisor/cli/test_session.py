@@ -186,7 +186,15 @@ def test_find_asks_for_what_is_given_and_numbers_what_it_finds(serve: Serve, cap
 
 @pytest.mark.parametrize(
     "arguments",
-    [["show"], ["show", "a", "b"], ["rename", "x"], ["rename", "--last"], ["alias", SESSION_ID], ["link", SESSION_ID]],
+    [
+        ["show"],
+        ["show", "a", "b"],
+        ["rename", "x"],
+        ["rename", "--last"],
+        ["alias", SESSION_ID],
+        ["alias", SESSION_ID, "7"],
+        ["link", SESSION_ID],
+    ],
 )
 def test_what_is_missing_is_a_mistake_of_the_command_line(serve: Serve, capsys: Captured, arguments: list[str]) -> None:
     server = serve({})

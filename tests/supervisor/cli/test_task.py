@@ -11,7 +11,7 @@ import pytest
 from actors.model.errors import AlreadyExists, Conflict, InvalidParams, InvalidTransition, NotFound
 from supervisor.cli.entry import run
 from tests.supervisor.cli.conftest import Serve
-from tests.supervisor.cli.rows import entry, task
+from tests.supervisor.cli.rows import entry, run_row, task
 
 Captured = pytest.CaptureFixture[str]
 
@@ -124,6 +124,24 @@ def test_show_tells_everything_and_the_log(serve: Serve, capsys: Captured) -> No
         assert line in shown
     assert "Log (the newest 2; 5 older in logs/task_a.log)" in shown
     assert shown.splitlines()[-1].strip() == "badly"
+
+
+def test_show_tells_what_became_of_each_try_of_a_task_that_a_tool_carries_out(serve: Serve, capsys: Captured) -> None:
+    runs = [
+        run_row(attempt=2, status="queued"),
+        run_row(attempt=1, status="exited", exit_code=3, error={"kind": "exit_code", "message": "exit code 3"}),
+    ]
+    server = serve(
+        {"task.get": lambda _: task("a", tool="CODEX"), "run.list": lambda _: {"runs": runs, "next_cursor": None}}
+    )
+    assert run(["task", "show", "a"]) == 0
+    assert server.asked[-1] == ("run.list", {"task_id": "a", "limit": 5})
+    waiting, failed = capsys.readouterr().out.splitlines()[-2:]
+    assert waiting.split()[1:3] == ["2", "queued"]
+    assert failed.split()[1:4] == ["1", "exited", "(3)"]
+    assert failed.endswith("exit code 3")
+    assert run(["task", "show", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == task("a", tool="CODEX")
 
 
 def test_a_task_that_waits_for_a_failed_one_says_so(serve: Serve, capsys: Captured) -> None:

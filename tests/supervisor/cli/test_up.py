@@ -1,5 +1,8 @@
 """supervisor/cli/up.py: what a person at a terminal is told."""
 
+import json
+import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +23,21 @@ def test_the_announcement_says_where_the_state_is_and_how_to_stop() -> None:
 def test_the_default_directory_needs_no_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "STATE_PATH" not in announcement(tmp_path / "coding-agent-state", "/s")
+
+
+def test_it_runs_where_whoever_started_it_closed_its_standard_streams(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    line = f"exec {sys.executable} -m supervisor up --state-path {tmp_path}/state --ready-fd {writing} <&- >&- 2>&-"
+    root = subprocess.Popen(["sh", "-c", line], pass_fds=[writing])
+    try:
+        os.close(writing)
+        readable, _, _ = select.select([reading], [], [], 60)
+        assert readable, "no runtime is ready"
+        with os.fdopen(reading) as ready:
+            assert json.loads(ready.readline())["pid"] == root.pid
+    finally:
+        root.terminate()
+        assert root.wait(60) == 0
 
 
 @pytest.mark.parametrize("descriptor", [*range(3, 12), 1 << 40])

@@ -13,7 +13,7 @@ from supervisor.config.errors import ConfigError
 from supervisor.config.loading import from_wire, load, to_wire
 from supervisor.config.schema import KEYS
 from supervisor.config.services import services_of
-from supervisor.config.sources import default_file
+from supervisor.config.shipped import default_file
 from supervisor.config.tools import not_installed, tools_of
 from tests.kit.spoiled import NASTY, VALUES, changed_bytes, contents
 

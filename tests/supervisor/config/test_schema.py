@@ -7,7 +7,8 @@ import pytest
 
 from supervisor.config import load
 from supervisor.config.schema import KEYS, ORDER
-from supervisor.config.sources import default_file, from_file
+from supervisor.config.shipped import default_file
+from supervisor.config.sources import from_file
 from supervisor.config.state_path import DEFAULT_STATE_PATH
 from supervisor.config.values import checked
 

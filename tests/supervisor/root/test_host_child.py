@@ -107,7 +107,7 @@ def test_a_host_that_is_stopped_is_killed_and_replaced(state_path: Path) -> None
         os.kill(host_pid(root), signal.SIGSTOP)
         eventually(lambda: attached(root)[1:], "a new host")
         assert not alive(pid)
-        assert root.lock().last_error == "hung: no sign of life for 1 s"
+        assert root.lock().last_error == "the agent host: hung: no sign of life for 1 s"
 
 
 def test_a_host_that_can_never_live_leaves_the_runtime_in_peace(state_path: Path) -> None:
