@@ -225,14 +225,17 @@ class Dispatch:
     def _affords(self, pending: Pending, size_bytes: int) -> bool:
         """Whether there is room for an answer: a short question may have a long one, and a thousand wait for theirs.
 
-        Beyond the budget each connection has its fair share. A command that took effect is answered in any case, and
-        never comes here.
+        What one connection has to take is bounded, whoever reads slowly or asks much at once is told; beyond the budget
+        each has its fair share. A command that took effect is answered in any case, and never comes here.
         """
         if pending.row.subscribes:
             return True
+        unsent_bytes = pending.connection.unsent_bytes
+        if unsent_bytes and unsent_bytes + size_bytes > self.limits.answers_unsent_bytes_max:
+            return False
         if self._counted_bytes + self._fresh_bytes + size_bytes > self.limits.memory_bytes_max:
             share_bytes = self.limits.fair_share_bytes(self._connections)
-            if pending.connection.unsent_bytes + size_bytes > share_bytes:
+            if unsent_bytes + size_bytes > share_bytes:
                 return False
         self._fresh_bytes += size_bytes
         return True

@@ -34,10 +34,20 @@ class Limits:
     """What all connections hold together; above it those that hold more than a fair share are not read, and their
     queries are answered with `overloaded`."""
 
+    @property
+    def answers_unsent_bytes_max(self) -> int:
+        """Return how many bytes of answers to queries may wait for a client; more queries are `overloaded`.
+
+        Who asks much at once may read as fast as it can and yet be behind. The last eighth of what may be unsent is for
+        such refusals and for replies to commands; only who lets that fill up, too, does not read.
+        """
+        return self.unsent_bytes_max - self.unsent_bytes_max // 8
+
     def fair_share_bytes(self, connections: int) -> int:
         """Return what one of so many connections may hold while the budget is used up.
 
         Half the budget over all of them: together with the budget itself that bounds what is held to 1.5 times of it,
-        and a client that holds little never notices those that hold much.
+        and a client that holds little never notices those that hold much. One line comes on top: it is read to its end
+        all the same, so that halves of lines do not all wait for each other.
         """
         return self.memory_bytes_max // (2 * max(1, connections))

@@ -57,6 +57,8 @@ class Pump:
         self._peer_of: dict[Connection, Peer] = {}
         self._hoarders: set[Connection] = set()
         """Not read because the memory budget is used up and they hold more than their share."""
+        self._favoured: tuple[Connection, float] | None = None
+        """One that is read all the same until its line ends, and since when it is half."""
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._readiness: Readiness | None = None
@@ -200,10 +202,12 @@ class Pump:
             self._watch(peer)
 
     def relieve(self) -> None:
-        """Read those again that were not read for the sake of the memory budget, if it has room."""
+        """Read those again that were not read for the sake of the memory budget, if it has room; else one of them."""
         if self._hoarders and self.held_bytes <= self._limits.memory_bytes_max:
             for connection in list(self._hoarders):
                 self.settle(connection)
+        elif self._hoarders and not self._is_favour_used():
+            self._favour_one()
         self._dispatch.counted(self.held_bytes, len(self.peers))
 
     def expire(self, now: float) -> None:
@@ -242,8 +246,30 @@ class Pump:
             return True
         if connection.counted_bytes <= self._limits.fair_share_bytes(len(self.peers)):
             return True
+        if self._favoured == (connection, connection.splitter.half_since):
+            self._hoarders.discard(connection)
+            return True
         self._hoarders.add(connection)
         return False
+
+    def _favour_one(self) -> None:
+        """Let the longest of the lines that are not read be ended: it is at most a frame more than the budget.
+
+        When halves of lines take all the room, nobody else can make any: all would wait until their time is over.
+        """
+        halves = [one for one in self._hoarders if one.has_room and one.splitter.half_since is not None]
+        longest = max(halves, key=lambda one: one.splitter.half_bytes, default=None)
+        if longest is not None and longest.splitter.half_since is not None:
+            self._favoured = (longest, longest.splitter.half_since)
+            self.settle(longest)
+
+    def _is_favour_used(self) -> bool:
+        if self._favoured is None:
+            return False
+        connection, since = self._favoured
+        if connection.closed or connection.ended or connection.splitter.half_since != since:
+            self._favoured = None
+        return self._favoured is not None
 
     def _unwatch(self, peer: Peer) -> None:
         if peer.watched and self._readiness is not None:

@@ -17,7 +17,7 @@ from supervisor.gateway.gateway import Gateway
 from supervisor.gateway.limits import Limits
 from supervisor.gateway.pump import Pump
 from tests.kit.echo_actors import echo
-from tests.kit.gateway_harness import RunContext, call, create, serving, until
+from tests.kit.gateway_harness import RawClient, RunContext, call, create, serving, until
 
 
 async def test_a_giant_frame_is_answered_and_closes_its_connection_only(tmp_path: Path) -> None:
@@ -158,11 +158,39 @@ async def _ask_until_closed(stream: trio.SocketStream) -> None:
         return
 
 
-async def test_a_batch_whose_replies_are_not_read_is_closed_too(tmp_path: Path) -> None:
+async def test_queries_that_are_sent_at_once_and_have_too_long_answers_are_told_and_the_connection_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, limits=Limits(unsent_bytes_max=2_000_000)) as server:
+        client = await server.client()
+        server.actors["tasks"].answer = lambda _: b'"' + b"r" * 400_000 + b'"'
+        await client.send(*(call("task.get", n, id="x") for n in range(20)))
+        replies = [await client.reply() for _ in range(20)]
+        refused = [reply["error"]["data"]["kind"] for reply in replies if "error" in reply]
+        assert set(refused) == {"overloaded"}
+        assert 1 < 20 - len(refused) < 20
+        await client.send(call("task.get", 20, id="x"))
+        assert "result" in await client.reply()
+
+
+async def test_a_batch_with_too_long_replies_is_answered_with_those_that_have_room(tmp_path: Path) -> None:
     async with serving(tmp_path, limits=Limits(unsent_bytes_max=2_000_000, in_flight_max=8)) as server:
         client = await server.client()
         server.actors["tasks"].answer = lambda _: b'"' + b"r" * 100_000 + b'"'
         await client.send([call("task.get", n, id="x") for n in range(1000)])
+        line = await client.line()
+        assert line is not None
+        replies = json.loads(line)
+        assert [reply["id"] for reply in replies] == list(range(1000))
+        assert 10 < sum("result" in reply for reply in replies) < 20
+        assert server.gateway.connections == 1
+
+
+async def test_a_batch_of_commands_whose_replies_are_not_read_is_closed_too(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits=Limits(unsent_bytes_max=2_000_000, in_flight_max=8)) as server:
+        client = await server.client()
+        server.actors["tasks"].answer = lambda _: b'"' + b"r" * 100_000 + b'"'
+        await client.send([create(n) for n in range(1000)])
         await server.until_connections(0)
         assert len(server.actors["tasks"].seen) < 100
 
@@ -244,13 +272,33 @@ async def test_the_memory_of_all_connections_is_bounded_and_small_ones_go_on(tmp
                 nursery.start_soon(_hoard, hoarder.stream)
             await until(lambda: server.gateway.held_bytes > limits.memory_bytes_max)
             await trio.testing.wait_all_tasks_blocked(0.05)
-            assert server.gateway.held_bytes < 1.5 * limits.memory_bytes_max + 300_000
+            one_line_bytes = 5_000_000  # of one at a time, so that not all wait for each other
+            assert server.gateway.held_bytes < 1.5 * limits.memory_bytes_max + 300_000 + one_line_bytes
             await small.send(create(1))
             assert (await small.reply())["id"] == 1
             nursery.cancel_scope.cancel()
         for hoarder in hoarders[1:]:
             await hoarder.stream.aclose()
         await server.until_connections(2)
+        assert server.gateway.held_bytes < limits.memory_bytes_max
+
+
+async def test_lines_that_together_are_more_than_the_budget_are_taken_one_after_the_other(tmp_path: Path) -> None:
+    limits = Limits(memory_bytes_max=2_000_000)
+    async with serving(tmp_path, limits=limits) as server:
+        clients = [await server.client() for _ in range(8)]
+        answered: list[int] = []
+
+        async def send_and_receive(number: int, client: RawClient) -> None:
+            await client.send(call("task.create", number, description="d" * 800_000))
+            assert (await client.reply())["id"] == number
+            answered.append(number)
+
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                for number, client in enumerate(clients):
+                    nursery.start_soon(send_and_receive, number, client)
+        assert sorted(answered) == list(range(8))
         assert server.gateway.held_bytes < limits.memory_bytes_max
 
 
