@@ -7,7 +7,7 @@ what it must not overtake is answered:
 ===================================  ====================================================================
 a query                              waits for the connection's mutations (it reads what they made durable)
 a mutation                           waits for mutations and queries at other actors
-a query or mutation answered here    as a query; nothing waits for it
+a query answered here                as a query; nothing waits for it
 ===================================  ====================================================================
 """
 

@@ -19,6 +19,7 @@ from typing import Final
 
 import attrs
 
+from supervisor.gateway.budget import Budget
 from supervisor.gateway.connection import Connection
 from supervisor.gateway.dispatch import Dispatch
 from supervisor.gateway.door import Door
@@ -50,18 +51,19 @@ class Pump:
         self.door = door
         self.peers: dict[int, Peer] = {}
         self.handling: Connection | None = None
-        self.held_bytes = 0
         self._limits: Limits = dispatch.limits
         self._dispatch = dispatch
         self._observer = observer
         self._peer_of: dict[Connection, Peer] = {}
-        self._hoarders: set[Connection] = set()
-        """Not read because the memory budget is used up and they hold more than their share."""
-        self._favoured: tuple[Connection, float] | None = None
-        """One that is read all the same until its line ends, and since when it is half."""
+        self._budget = Budget(dispatch.limits)
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._readiness: Readiness | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the bytes of all connections take."""
+        return self._budget.held_bytes
 
     # --- beginning and end
 
@@ -97,8 +99,7 @@ class Pump:
         self._unwatch(peer)
         del self.peers[peer.descriptor]
         del self._peer_of[peer.connection]
-        self._hoarders.discard(peer.connection)
-        self.held_bytes -= peer.connection.counted_bytes
+        self._budget.forget(peer.connection)
         self._dispatch.forget(peer.connection)
         peer.socket.close()
         self._observer.closed(reason)
@@ -157,7 +158,7 @@ class Pump:
         Unless it holds more than its share of a budget that is used up: then only its end makes room again.
         """
         peer.connection.silence()
-        if peer.connection in self._hoarders:
+        if self._budget.is_hoarder(peer.connection):
             peer.connection.ended = True
         peer.full = False
         self._unwatch(peer)
@@ -191,9 +192,7 @@ class Pump:
         peer = self._peer_of.get(connection)
         if peer is None or (peer.interest == READ and peer.watched and connection.ordinary):
             return
-        held_bytes = connection.held_bytes
-        self.held_bytes += held_bytes - connection.counted_bytes
-        connection.counted_bytes = held_bytes
+        self._budget.count(connection)
         if connection.unsent_bytes > self._limits.unsent_bytes_max:
             self.close(peer, "does not read")
         elif connection.over:
@@ -202,12 +201,9 @@ class Pump:
             self._watch(peer)
 
     def relieve(self) -> None:
-        """Read those again that were not read for the sake of the memory budget, if it has room; else one of them."""
-        if self._hoarders and self.held_bytes <= self._limits.memory_bytes_max:
-            for connection in list(self._hoarders):
-                self.settle(connection)
-        elif self._hoarders and not self._is_favour_used():
-            self._favour_one()
+        """Read those again that were not read for the sake of the memory budget, as far as it lets them."""
+        for connection in self._budget.freed():
+            self.settle(connection)
         self._dispatch.counted(self.held_bytes, len(self.peers))
 
     def expire(self, now: float) -> None:
@@ -226,7 +222,7 @@ class Pump:
     def _watch(self, peer: Peer) -> None:
         connection = peer.connection
         wanted = WRITE if peer.full else 0
-        if connection.has_room and self._affordable(connection):
+        if connection.has_room and self._budget.affords(connection, len(self.peers)):
             wanted |= READ
         if self._readiness is None:
             peer.interest = wanted
@@ -239,37 +235,6 @@ class Pump:
         elif wanted != peer.interest:
             self._readiness.modify(peer.descriptor, wanted)
             peer.interest = wanted
-
-    def _affordable(self, connection: Connection) -> bool:
-        if self.held_bytes <= self._limits.memory_bytes_max:
-            self._hoarders.discard(connection)
-            return True
-        if connection.counted_bytes <= self._limits.fair_share_bytes(len(self.peers)):
-            return True
-        if self._favoured == (connection, connection.splitter.half_since):
-            self._hoarders.discard(connection)
-            return True
-        self._hoarders.add(connection)
-        return False
-
-    def _favour_one(self) -> None:
-        """Let the longest of the lines that are not read be ended: it is at most a frame more than the budget.
-
-        When halves of lines take all the room, nobody else can make any: all would wait until their time is over.
-        """
-        halves = [one for one in self._hoarders if one.has_room and one.splitter.half_since is not None]
-        longest = max(halves, key=lambda one: one.splitter.half_bytes, default=None)
-        if longest is not None and longest.splitter.half_since is not None:
-            self._favoured = (longest, longest.splitter.half_since)
-            self.settle(longest)
-
-    def _is_favour_used(self) -> bool:
-        if self._favoured is None:
-            return False
-        connection, since = self._favoured
-        if connection.closed or connection.ended or connection.splitter.half_since != since:
-            self._favoured = None
-        return self._favoured is not None
 
     def _unwatch(self, peer: Peer) -> None:
         if peer.watched and self._readiness is not None:
