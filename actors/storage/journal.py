@@ -29,7 +29,8 @@ from actors.storage.segments import begin_segment
 SEGMENT_BYTES_MAX: Final = 64 << 20
 """Where a segment is closed for its size: recovery reads at most one more than the newest snapshot needs."""
 
-PREALLOCATE_BYTES: Final = 1 << 20
+PREALLOCATE_BYTES: Final = 256 << 10
+"""What the segment grows by. Whichever commit comes then waits for it: 3 to 15 ms with 1 MiB, about 1 ms with this."""
 
 
 Head = Callable[[int, bytes], bytes]
