@@ -6,6 +6,9 @@ one has closed. The latest counts; the link tells of each with `Reachable`. Then
 `Attached`, and so on as `actors.messages.agents` has it: news go to `heard`, which must not wait, and orders never wait
 either. What the host may send without being answered is bounded by its windows, so what `heard` collects is, too.
 
+What is said between a new connection and its `attach` is dropped, as without one: it was meant for the one before, and
+a host takes nothing before it.
+
 A host that breaks the protocol loses the connection, after a pause: the root makes the next one at once.
 """
 
@@ -51,6 +54,8 @@ class AgentsLink:
 
     def attach(self, offsets: Mapping[str, Offsets]) -> None:
         """Begin, or begin anew; `Attached` answers."""
+        if self._conversation is not None:
+            self._conversation.is_attached = True
         self._post(Attach(version=VERSION, runs=dict(offsets)))
 
     def send(self, order: Order) -> None:
@@ -78,9 +83,12 @@ class AgentsLink:
             await trio.sleep_forever()
 
     def _post(self, message: msgspec.Struct) -> None:
-        if self._conversation is not None and not self._conversation.post(encode(message)):
+        conversation = self._conversation
+        if conversation is None or not conversation.is_attached:
+            return
+        if not conversation.post(encode(message)):
             self._log.error("the agent host does not read; the connection is given up")
-            self._conversation.scope.cancel(reason="the host does not read")
+            conversation.scope.cancel(reason="the host does not read")
             self._conversation = None
 
     async def _next_door(self) -> socket.socket | None:
@@ -131,6 +139,8 @@ class Conversation:
 
     def __init__(self, door: socket.socket) -> None:
         self.scope = trio.CancelScope()
+        self.is_attached = False
+        """Whether `Attach` was said, before which nothing else may be."""
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(door))
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0

@@ -30,13 +30,16 @@ class Actor:
     """(run, stream) → the log file, as the writer would have it."""
     link: AgentsLink | None = None
     reached: int = 0
+    attaches: bool = True
+    """Whether it attaches as soon as there is a connection."""
     _moved: trio.Event = attrs.field(factory=trio.Event)
 
     def hear(self, news: Any) -> None:
         assert self.link is not None
         if isinstance(news, Reachable):
             self.reached += 1
-            self.link.attach({run_id: self.offsets(run_id) for run_id, _ in self.written})
+            if self.attaches:
+                self.link.attach({run_id: self.offsets(run_id) for run_id, _ in self.written})
         elif isinstance(news, Output):
             written = self.written.setdefault((news.run_id, news.stream), bytearray())
             assert news.offset <= len(written)
@@ -125,6 +128,18 @@ async def test_a_new_door_replaces_the_former_and_nothing_is_lost(tmp_path: Path
         await actor.wait(Ended)
         assert actor.written["r", "stdout"].decode().splitlines() == [f"line {number}" for number in range(200)]
         assert actor.reached == 7
+
+
+async def test_what_was_meant_for_the_connection_before_does_not_break_the_new_one(tmp_path: Path) -> None:
+    async with linked(tmp_path) as (actor, link, host, doors):
+        actor.attaches = False
+        give(doors, host)
+        await actor.until_reached(1)
+        link.acknowledge("r", "stdout", 5)
+        link.send(End(run_id="r", grace_s=1))
+        link.attach({})
+        assert (await actor.wait(Attached)).runs == ()
+        assert link.is_reachable
 
 
 async def test_an_order_that_no_frame_holds_is_answered_as_not_started(tmp_path: Path) -> None:
