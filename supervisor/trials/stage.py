@@ -89,7 +89,7 @@ class Stage:
         runtime = self.runtime_pid()
         self._end(signal.SIGKILL)
         deadline_s = time.monotonic() + STOP_WITHIN_S
-        while _is_alive(runtime) and time.monotonic() < deadline_s:
+        while is_alive(runtime) and time.monotonic() < deadline_s:
             time.sleep(POLL_S)
 
     def kill_runtime(self) -> None:
@@ -101,7 +101,7 @@ class Stage:
         deadline_s = time.monotonic() + START_WITHIN_S
         while time.monotonic() < deadline_s:
             pid = read_lock(self.state_path).runtime_pid
-            if pid is not None and _is_alive(pid):
+            if pid is not None and is_alive(pid):
                 return pid
             time.sleep(POLL_S)
         raise RuntimeError("there is no runtime")
@@ -207,8 +207,10 @@ def staged(folder: Path) -> Iterator[Stage]:
         stage.close()
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Tell whether anything of a process still works: a killed one is a zombie while its other threads end a write."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
