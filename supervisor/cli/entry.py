@@ -18,7 +18,6 @@ from supervisor.cli.words import one_line
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out `arguments`, this process's own when None; give the exit code."""
-    _stand_in_for_the_closed()
     _take_any_text()
     invocation = Invocation()
     try:
@@ -65,26 +64,6 @@ def _reader_gone() -> int:
     """Nobody reads any more (`perdure events | head`): say nothing, also not when the interpreter flushes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Exit.PIPE_CLOSED
-
-
-def _stand_in_for_the_closed() -> None:
-    """
-    Put /dev/null where whoever started us closed a standard stream (`perdure up <&- >&-`).
-
-    The next file or socket would get its number otherwise: what is printed would go there, and a descriptor handed on
-    to a child as 0 or 1 is not what the child finds under that number.
-    """
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        try:
-            os.fstat(number)
-        except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)
-            if opened != number:
-                os.dup2(opened, number)
-                os.close(opened)
-            os.set_inheritable(number, True)  # noqa: FBT003  the system call's own argument
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115  it is there as long as we are
 
 
 def _take_any_text() -> None:
